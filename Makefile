@@ -1,0 +1,54 @@
+# Box Office: the developer's menu. Each target is one line; the logic is in localstack/ and scripts/.
+# TARGET=localstack runs everything on LocalStack in Docker in place of the embedded emulator.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build up down reset status logs demo test test-unit lint fmt sizes clean
+SHELL := /bin/sh
+export TARGET
+
+STACK := python3 localstack/stack.py
+
+help: ## Show this menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the pinned tools into .local/ (every target does it by itself)
+	@$(STACK) setup
+
+build: ## Compile and package every function
+	@$(STACK) build
+
+up: ## Start everything, deploy, wait until healthy, print the API's address
+	@$(STACK) up
+
+down: ## Stop everything
+	@$(STACK) down
+
+reset: ## Empty the stack and deploy it afresh, without rebuilding
+	@$(STACK) reset
+
+status: ## Say what runs and where
+	@$(STACK) status
+
+logs: ## Follow the functions' logs (FUNCTION=create-ticket for one of them)
+	@$(STACK) logs --follow --function "$(FUNCTION)"
+
+demo: up ## Book, decline, expire, cancel and sell out, on a fresh machine too
+	@$(STACK) run -- cargo run --quiet --release --package boxoffice-e2e --example demo
+
+test: ## Run the whole suite: unit, stores, payment server, end to end
+	@python3 scripts/test.py
+
+test-unit: ## Run the unit and store tests only (needs no deployment)
+	@python3 scripts/test.py --unit
+
+lint: ## Check formatting, clippy, the templates and the state machines
+	@python3 scripts/lint.py
+
+fmt: ## Format the Rust code
+	@cargo fmt --all
+
+sizes: ## Print each function's size, and fail if one is over 4 MB zipped
+	@$(STACK) build && python3 scripts/sizes.py
+
+clean: down ## Stop everything and remove what was built (the tools stay; `rm -r .local` removes them)
+	@rm -rf target .aws-sam .local/stamps/built

@@ -1,0 +1,141 @@
+//! A saga as its journal shows it. No I/O.
+
+use boxoffice_aws::journal::{Entry, Step, StepStatus};
+use boxoffice_kernel::{TicketId, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Where a saga is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Claimed, and no more.
+    Started,
+    /// On its way.
+    InProgress,
+    /// The ticket is confirmed.
+    Completed,
+    /// On its way back.
+    Compensating,
+    /// Everything is taken back.
+    Compensated,
+    /// It can go neither way: an operator's case.
+    NeedsAttention,
+}
+
+/// A booking's saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saga {
+    /// The ticket it is about.
+    pub ticket_id: TicketId,
+    /// When it was claimed.
+    pub started_at: Timestamp,
+    /// When somebody called the booking off.
+    pub called_off_at: Option<Timestamp>,
+    /// Why, if somebody did.
+    pub called_off_because: Option<String>,
+    /// The last run of each step that ran.
+    pub steps: BTreeMap<Step, Entry>,
+}
+
+impl Saga {
+    fn done(&self, step: Step) -> Option<&Entry> {
+        self.steps.get(&step).filter(|entry| entry.status != StepStatus::Failed)
+    }
+
+    /// Where it is, as follows from its steps. The later a rule, the earlier in a saga's life: a saga that was compensated after it was stuck is
+    /// compensated.
+    pub fn status(&self) -> Status {
+        let undoing = self.called_off_at.is_some() || self.steps.keys().any(|step| step.is_undo());
+        if self.done(Step::CancelTicket).is_some() {
+            Status::Compensated
+        } else if self.steps.contains_key(&Step::RecordStuckBooking) {
+            Status::NeedsAttention
+        } else if undoing {
+            Status::Compensating
+        } else if self.done(Step::ConfirmTicket).is_some() {
+            Status::Completed
+        } else if self.steps.keys().any(|step| *step != Step::ClaimSaga) {
+            Status::InProgress
+        } else {
+            Status::Started
+        }
+    }
+
+    /// When it ended, if it has.
+    pub fn completed_at(&self) -> Option<Timestamp> {
+        let last = match self.status() {
+            Status::Completed => Step::ConfirmTicket,
+            Status::Compensated => Step::CancelTicket,
+            _ => return None,
+        };
+        self.steps.get(&last).map(|entry| entry.executed_at)
+    }
+
+    /// What made it turn back, if it has.
+    pub fn compensation_reason(&self) -> Option<&str> {
+        let of_undo =
+            || self.steps.iter().filter(|(step, _)| step.is_undo()).find_map(|(_, entry)| entry.reason.as_deref());
+        self.called_off_because.as_deref().or_else(of_undo)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saga(steps: &[(Step, StepStatus)]) -> Saga {
+        let now = Timestamp::now();
+        let entry = |status| Entry {
+            status,
+            attempt: 1,
+            started_at: now,
+            executed_at: now,
+            reason: Some("PaymentDeclined".into()),
+            error_code: None,
+            error_message: None,
+        };
+        Saga {
+            ticket_id: TicketId::generate(),
+            started_at: now,
+            called_off_at: None,
+            called_off_because: None,
+            steps: steps.iter().map(|(step, status)| (*step, entry(*status))).collect(),
+        }
+    }
+
+    #[test]
+    fn the_status_follows_from_the_steps() {
+        use Step::{CancelTicket, ClaimSaga, ConfirmTicket, InitiatePayment, RecordStuckBooking, ReversePayment};
+        use StepStatus::{Compensated, Completed, Failed};
+        for (steps, status) in [
+            (&[(ClaimSaga, Completed)][..], Status::Started),
+            (&[(ClaimSaga, Completed), (InitiatePayment, Failed)], Status::InProgress),
+            (&[(ConfirmTicket, Completed)], Status::Completed),
+            (&[(ConfirmTicket, Failed)], Status::InProgress),
+            (&[(ConfirmTicket, Failed), (ReversePayment, Compensated)], Status::Compensating),
+            (&[(ReversePayment, Compensated), (CancelTicket, Failed)], Status::Compensating),
+            (&[(ReversePayment, Failed), (RecordStuckBooking, Completed)], Status::NeedsAttention),
+            (&[(RecordStuckBooking, Completed), (CancelTicket, Compensated)], Status::Compensated),
+        ] {
+            assert_eq!(saga(steps).status(), status, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_confirmed_booking_that_is_called_off_is_on_its_way_back() {
+        let mut saga = saga(&[(Step::ConfirmTicket, StepStatus::Completed)]);
+        assert!(saga.completed_at().is_some());
+        saga.called_off_at = Some(Timestamp::now());
+        assert_eq!((saga.status(), saga.completed_at()), (Status::Compensating, None));
+    }
+
+    #[test]
+    fn the_reason_is_the_error_that_turned_it() {
+        assert_eq!(
+            saga(&[(Step::ReversePayment, StepStatus::Compensated)]).compensation_reason(),
+            Some("PaymentDeclined")
+        );
+        assert_eq!(saga(&[(Step::ConfirmTicket, StepStatus::Completed)]).compensation_reason(), None);
+    }
+}

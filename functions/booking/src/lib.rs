@@ -1,0 +1,36 @@
+//! Booking: the saga's own record, and who may take a booking on.
+//!
+//! | File | Holds |
+//! |---|---|
+//! | [`domain`] | a saga as its journal shows it; pure |
+//! | [`store`] | the access patterns, each with its condition |
+//! | [`handlers`] | one file a function |
+//!
+//! The steps that act on seats, payments and tickets live with what they act on; the order of steps is
+//! `statemachines/booking-saga.asl.json`.
+
+pub mod domain;
+pub mod handlers;
+pub mod store;
+
+pub use store::SagaStore;
+
+use boxoffice_aws::{Journal, client};
+use boxoffice_runtime::config::{self, ConfigError};
+
+/// The store of a function that answers HTTP or claims.
+///
+/// # Errors
+/// When a variable is missing.
+pub async fn store_from_env() -> Result<SagaStore, ConfigError> {
+    SagaStore::from_env(client::dynamodb(&client::sdk_config().await))
+}
+
+/// The journal, for a step that writes nothing else.
+///
+/// # Errors
+/// When a variable is missing.
+pub async fn journal_from_env() -> Result<Journal, ConfigError> {
+    let dynamodb = client::dynamodb(&client::sdk_config().await);
+    Ok(Journal::new(dynamodb, config::required("SAGAS_TABLE")?))
+}

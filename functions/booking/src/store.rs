@@ -1,0 +1,210 @@
+//! The sagas table: its items, its keys, its access patterns.
+//!
+//! | Item | `pk` | `sk` |
+//! |---|---|---|
+//! | a saga, with an attribute for each step that ran | `SAGA#<ticketId>` | `SAGA` |
+//!
+//! The steps' attributes are written by the journal (`boxoffice_aws::journal`).
+
+use crate::domain::Saga;
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use boxoffice_aws::{
+    Item, Journal, StoreError,
+    attribute::text,
+    journal::{Entry, Step},
+    transaction::{built, read},
+};
+use boxoffice_kernel::{TicketId, Timestamp};
+use boxoffice_runtime::config::{self, ConfigError};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The context's table.
+#[derive(Debug, Clone)]
+pub struct SagaStore {
+    client: Client,
+    table: String,
+}
+
+/// The facts of a booking that its steps work from, as the event that made it stated them.
+pub type Booking = Map<String, Value>;
+
+/// Why a booking is called off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOff {
+    /// The buyer asked.
+    BookingCancelled,
+    /// The money was given back.
+    PaymentRefunded,
+}
+
+impl CallOff {
+    /// The name it goes by where errors of steps have theirs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BookingCancelled => "BookingCancelled",
+            Self::PaymentRefunded => "PaymentRefunded",
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SagaItem {
+    ticket_id: TicketId,
+    started_at: Timestamp,
+    #[serde(default)]
+    called_off_at: Option<Timestamp>,
+    #[serde(default)]
+    called_off_because: Option<String>,
+}
+
+const SAGA: &str = "SAGA";
+
+impl SagaStore {
+    /// The store in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// The store in the table that the environment names.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn from_env(client: Client) -> Result<Self, ConfigError> {
+        Ok(Self::new(client, config::required("SAGAS_TABLE")?))
+    }
+
+    /// AP-70 claim: takes a booking on, for this execution and no other; whether it is now this execution's. Says so again to the execution that
+    /// has it, for a claim whose answer was lost is repeated.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn claim(
+        &self,
+        ticket: TicketId,
+        booking: &Booking,
+        execution: &str,
+        entry: &Entry,
+    ) -> Result<bool, StoreError> {
+        let claimed = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(self.new_item(ticket, booking, entry)?))
+            .item("executionArn", text(execution))
+            .condition_expression("attribute_not_exists(pk) OR executionArn = :me")
+            .expression_attribute_values(":me", text(execution))
+            .send()
+            .await;
+        boxoffice_aws::transaction::conditional(claimed)
+            .map(|written| written == boxoffice_aws::transaction::Written::Yes)
+    }
+
+    /// AP-71 call off: takes on the undoing of a booking, for this execution and no other. Gives the booking's facts when it is now this
+    /// execution's. A booking whose own saga has not begun is claimed with it, so that it never will.
+    ///
+    /// # Errors
+    /// When the store does, or nobody knows the booking.
+    pub async fn call_off(
+        &self,
+        ticket: TicketId,
+        booking: Option<&Booking>,
+        because: CallOff,
+        execution: &str,
+    ) -> Result<Option<Booking>, StoreError> {
+        let mine = "(attribute_not_exists(undoExecutionArn) OR undoExecutionArn = :me)";
+        let now = Timestamp::now();
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(Journal::partition(ticket)))
+            .key("sk", text(SAGA))
+            .expression_attribute_values(":me", text(execution))
+            .expression_attribute_values(":now", text(now))
+            .expression_attribute_values(":because", text(because.name()))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
+        let sets = "SET undoExecutionArn = :me, calledOffAt = if_not_exists(calledOffAt, :now), \
+                    calledOffBecause = if_not_exists(calledOffBecause, :because), updatedAt = :now";
+        update = match booking {
+            Some(booking) => update
+                .update_expression(format!(
+                    "{sets}, ticketId = :ticket, startedAt = if_not_exists(startedAt, :now), \
+                     booking = if_not_exists(booking, :booking)"
+                ))
+                .condition_expression(mine)
+                .expression_attribute_values(":ticket", text(ticket))
+                .expression_attribute_values(":booking", facts(booking)?),
+            None => update.update_expression(sets).condition_expression(format!("attribute_exists(pk) AND {mine}")),
+        };
+        match update.send().await {
+            Ok(updated) => {
+                let item = updated.attributes.unwrap_or_default();
+                let stored = item.get("booking").and_then(|booking| booking.as_s().ok());
+                let stored = stored.ok_or_else(|| StoreError::malformed("saga", "it has no booking"))?;
+                serde_json::from_str(stored).map(Some).map_err(|error| StoreError::malformed("saga", error))
+            }
+            Err(error) => {
+                use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+                if error.code() != Some("ConditionalCheckFailedException") {
+                    return Err(StoreError::from_sdk(error));
+                }
+                match self.get(ticket).await? {
+                    Some(_) => Ok(None),
+                    None => Err(StoreError::Unavailable(format!("the saga of {ticket} is not there yet"))),
+                }
+            }
+        }
+    }
+
+    fn new_item(&self, ticket: TicketId, booking: &Booking, entry: &Entry) -> Result<Item, StoreError> {
+        Ok(Item::from([
+            ("pk".into(), text(Journal::partition(ticket))),
+            ("sk".into(), text(SAGA)),
+            ("ticketId".into(), text(ticket)),
+            ("booking".into(), facts(booking)?),
+            ("startedAt".into(), text(entry.started_at)),
+            ("updatedAt".into(), text(entry.executed_at)),
+            (Journal::attribute(Step::ClaimSaga), built(serde_dynamo::to_attribute_value(entry))?),
+        ]))
+    }
+
+    /// AP-72 get saga.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn get(&self, ticket: TicketId) -> Result<Option<Saga>, StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(Journal::partition(ticket)))
+            .key("sk", text(SAGA))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        let Some(mut item) = found.item else { return Ok(None) };
+        let mut steps = std::collections::BTreeMap::new();
+        for step in Step::ALL {
+            if let Some(entry) = item.remove(&Journal::attribute(step)) {
+                let entry = serde_dynamo::from_attribute_value(entry);
+                steps.insert(step, entry.map_err(|error| StoreError::malformed("step", error))?);
+            }
+        }
+        let item: SagaItem = read("saga", item)?;
+        Ok(Some(Saga {
+            ticket_id: item.ticket_id,
+            started_at: item.started_at,
+            called_off_at: item.called_off_at,
+            called_off_because: item.called_off_because,
+            steps,
+        }))
+    }
+}
+
+/// As text: what an event said is kept as it said it.
+fn facts(booking: &Booking) -> Result<AttributeValue, StoreError> {
+    serde_json::to_string(booking).map(AttributeValue::S).map_err(|error| StoreError::malformed("booking", error))
+}

@@ -1,0 +1,11 @@
+//! Lambda entry point; see [`boxoffice_inventory::handlers::delete_inventory`].
+
+use boxoffice_inventory::{App, handlers::delete_inventory};
+use boxoffice_runtime::{http, init_telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_telemetry();
+    let app = App::from_env().await?;
+    http::serve("delete-inventory", async |request| delete_inventory::handle(&app, request).await).await
+}

@@ -1,0 +1,11 @@
+//! Lambda entry point; see [`boxoffice_inventory::handlers::get_inventory_by_name`].
+
+use boxoffice_inventory::{App, handlers::get_inventory_by_name};
+use boxoffice_runtime::{http, init_telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_telemetry();
+    let app = App::from_env().await?;
+    http::serve("get-inventory-by-name", async |request| get_inventory_by_name::handle(&app, request).await).await
+}

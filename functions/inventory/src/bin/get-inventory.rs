@@ -1,0 +1,11 @@
+//! Lambda entry point; see [`boxoffice_inventory::handlers::get_inventory`].
+
+use boxoffice_inventory::{App, handlers::get_inventory};
+use boxoffice_runtime::{http, init_telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_telemetry();
+    let app = App::from_env().await?;
+    http::serve("get-inventory", async |request| get_inventory::handle(&app, request).await).await
+}

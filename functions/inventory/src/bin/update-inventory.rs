@@ -1,0 +1,11 @@
+//! Lambda entry point; see [`boxoffice_inventory::handlers::update_inventory`].
+
+use boxoffice_inventory::{App, handlers::update_inventory};
+use boxoffice_runtime::{http, init_telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_telemetry();
+    let app = App::from_env().await?;
+    http::serve("update-inventory", async |request| update_inventory::handle(&app, request).await).await
+}

@@ -1,0 +1,36 @@
+//! One file a function. The first group answers HTTP, the second runs as steps of the booking saga.
+
+pub mod create_inventory;
+pub mod delete_inventory;
+pub mod get_inventory;
+pub mod get_inventory_by_name;
+pub mod list_available_inventory;
+pub mod list_inventory;
+pub mod list_inventory_by_date;
+pub mod release_seats;
+pub mod reserve_seats;
+pub mod update_inventory;
+
+pub mod release_hold;
+pub mod renew_hold;
+pub mod verify_hold;
+
+mod answer;
+
+use boxoffice_kernel::{TicketId, Timestamp};
+use boxoffice_runtime::task::Booking;
+use serde::Deserialize;
+
+/// What this context's steps need to know of a booking.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookedSeats {
+    ticket_id: TicketId,
+    hold_expires_at: Timestamp,
+}
+
+impl Booking for BookedSeats {
+    fn ticket_id(&self) -> TicketId {
+        self.ticket_id
+    }
+}

@@ -1,0 +1,49 @@
+//! Inventory: what is on sale, and its seats.
+//!
+//! | File | Holds |
+//! |---|---|
+//! | [`domain`] | an event on sale, its shards of seats, and every decision about them; pure |
+//! | [`events`] | what this context states on the bus |
+//! | [`store`] | the access patterns, each with its condition |
+//! | [`handlers`] | one file a function |
+//!
+//! The one rule that everything here serves: **total = available + held + sold**, at every moment, for every event.
+
+pub mod domain;
+pub mod events;
+pub mod handlers;
+pub mod store;
+
+pub use domain::{EventName, Inventory};
+pub use store::{HoldGuard, InventoryStore, SaleGuard};
+
+use boxoffice_aws::client;
+use boxoffice_runtime::config::{self, ConfigError};
+
+/// Everything a function of this context needs, built once.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The context's tables.
+    pub store: InventoryStore,
+}
+
+impl App {
+    /// From the environment.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env() -> Result<Self, ConfigError> {
+        let dynamodb = client::dynamodb(&client::sdk_config().await);
+        Ok(Self { store: InventoryStore::from_env(dynamodb)? })
+    }
+}
+
+/// What a saga step of this context needs, built once: the context's own, and the journal.
+///
+/// # Errors
+/// When a variable is missing.
+pub async fn step_from_env() -> Result<(InventoryStore, boxoffice_aws::Journal), ConfigError> {
+    let dynamodb = client::dynamodb(&client::sdk_config().await);
+    let journal = boxoffice_aws::Journal::new(dynamodb.clone(), config::required("SAGAS_TABLE")?);
+    Ok((InventoryStore::from_env(dynamodb)?, journal))
+}

@@ -1,0 +1,897 @@
+//! The inventory table: its items, its keys, its access patterns.
+//!
+//! | Item | `pk` | `sk` |
+//! |---|---|---|
+//! | terms of an event on sale | `INV#<inventoryId>` | `TERMS` |
+//! | some of its seats | `INV#<inventoryId>` | `SHARD#<number>` |
+//! | its name, taken | `NAME#<eventName>` | `NAME` |
+//! | a ticket's seats | `RSV#<reservationId>` | `RSV` |
+//!
+//! `gsi1` lists the terms by id (that is, by time), `gsi2` by event date.
+
+use crate::{
+    domain::{
+        Allocation, EventName, Inventory, NotForSale, Reservation, ReservationState, Revision, Shard, ShardChange,
+        Terms, Unchangeable,
+    },
+    events::{
+        InventoryCreated, InventoryDeleted, InventoryReleased, InventoryReserved, InventorySold, InventoryUpdated,
+        Seats,
+    },
+};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, Delete, Put, Update},
+};
+use boxoffice_aws::{
+    Cursor, EventStore, Item, Limit, Page, StoreError, Transaction, Uncommitted,
+    attribute::{number, text},
+    page::InvalidCursor,
+    transaction::{built, read, write},
+};
+use boxoffice_kernel::{
+    Amount, Currency, DomainEvent, Envelope, InventoryId, Money, Quantity, ReservationId, TicketId, Timestamp, Trace,
+    money,
+};
+use boxoffice_runtime::config::{self, ConfigError};
+use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
+
+/// How often a change is planned anew when its plan was out of date. Each round means that another caller got ahead, so this many in a
+/// row say that the event is contended, not that the seats are gone.
+const ROUNDS: usize = 12;
+
+/// The context's table, and the event store it writes to.
+#[derive(Debug, Clone)]
+pub struct InventoryStore {
+    client: Client,
+    table: String,
+    events: EventStore,
+}
+
+/// The parts of a transaction that hold a ticket's seats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldGuard {
+    /// The shard has that many seats available, under the terms the buyer saw.
+    Shard(u32),
+    /// The ticket has no reservation yet.
+    Reservation,
+    /// The reservation has no such event yet.
+    Event,
+}
+
+/// The parts of a transaction that move a reservation from one state to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaleGuard {
+    /// The shard counts the seats where the reservation says.
+    Shard(u32),
+    /// The reservation is as it was read.
+    Reservation,
+    /// The reservation has no such event yet.
+    Event,
+}
+
+/// Why a new event does not go on sale.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// One of that name is.
+    #[error("another event on sale has this name")]
+    NameTaken,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why terms were not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// No such event on sale.
+    #[error("no such event on sale")]
+    NotFound,
+    /// Another one has the new name.
+    #[error("another event on sale has this name")]
+    NameTaken,
+    /// A rule says no.
+    #[error(transparent)]
+    Unchangeable(#[from] Unchangeable),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an event stays on sale.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// It was not.
+    #[error("no such event on sale")]
+    NotFound,
+    /// Its seats are held or sold.
+    #[error("seats are held or sold")]
+    InUse,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why seats were not moved by hand.
+#[derive(Debug, thiserror::Error)]
+pub enum SeatsError {
+    /// No such event on sale.
+    #[error("no such event on sale")]
+    NotFound,
+    /// Not that many to take.
+    #[error(transparent)]
+    NotForSale(#[from] NotForSale),
+    /// Not that many to give back.
+    #[error("only {0} seats are reserved by hand")]
+    NotReserved(u32),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What releasing a ticket's seats came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// They are available again, now.
+    Done,
+    /// They had been released before, or never been taken.
+    Nothing,
+}
+
+/// What renewing a ticket's hold came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// The seats are held.
+    Held,
+    /// Somebody else has them.
+    Gone,
+}
+
+fn inventory_key(id: InventoryId) -> AttributeValue {
+    text(format_args!("INV#{id}"))
+}
+
+fn shard_key(number: u32) -> String {
+    format!("SHARD#{number:03}")
+}
+
+fn name_key(name: &EventName) -> AttributeValue {
+    text(format_args!("NAME#{name}"))
+}
+
+fn reservation_key(id: ReservationId) -> AttributeValue {
+    text(format_args!("RSV#{id}"))
+}
+
+/// The partition under which `gsi1` and `gsi2` list what is on sale.
+const ON_SALE: &str = "ON_SALE";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TermsItem {
+    id: InventoryId,
+    event_name: EventName,
+    event_date: Timestamp,
+    total_seats: Quantity,
+    #[serde(with = "money::minor")]
+    price_minor: Amount,
+    currency: Currency,
+    location: crate::domain::Location,
+    version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<&Inventory> for TermsItem {
+    fn from(inventory: &Inventory) -> Self {
+        let terms = &inventory.terms;
+        Self {
+            id: inventory.id,
+            event_name: terms.event_name.clone(),
+            event_date: terms.event_date,
+            total_seats: terms.total_seats,
+            price_minor: terms.price.amount,
+            currency: terms.price.currency,
+            location: terms.location.clone(),
+            version: inventory.version,
+            created_at: inventory.created_at,
+            updated_at: inventory.updated_at,
+        }
+    }
+}
+
+impl TermsItem {
+    fn into_inventory(self, mut shards: Vec<Shard>) -> Inventory {
+        shards.sort_by_key(|shard| shard.number);
+        Inventory {
+            id: self.id,
+            terms: Terms {
+                event_name: self.event_name,
+                event_date: self.event_date,
+                total_seats: self.total_seats,
+                price: Money { amount: self.price_minor, currency: self.currency },
+                location: self.location,
+            },
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            shards,
+        }
+    }
+
+    fn into_item(self) -> Result<Item, StoreError> {
+        let id = self.id;
+        let by_date = text(format_args!("{}#{id}", self.event_date));
+        let mut item = write(&self, inventory_key(id), "TERMS")?;
+        item.extend([
+            ("gsi1pk".into(), text(ON_SALE)),
+            ("gsi1sk".into(), text(id)),
+            ("gsi2pk".into(), text(ON_SALE)),
+            ("gsi2sk".into(), by_date),
+        ]);
+        Ok(item)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ShardItem {
+    number: u32,
+    available: u32,
+    held: u32,
+    sold: u32,
+    reserved: u32,
+    inventory_version: u64,
+}
+
+impl From<ShardItem> for Shard {
+    fn from(item: ShardItem) -> Self {
+        let ShardItem { number, available, held, sold, reserved, .. } = item;
+        Self { number, available, held, sold, reserved }
+    }
+}
+
+/// Which counters of a shard an allocation moves between.
+#[derive(Debug, Clone, Copy)]
+struct Move {
+    from: &'static str,
+    to: &'static str,
+    /// What happens to the count of seats reserved by hand.
+    by_hand: Option<&'static str>,
+}
+
+impl Move {
+    const HOLD: Self = Self { from: "available", to: "held", by_hand: None };
+    const SELL: Self = Self { from: "held", to: "sold", by_hand: None };
+    const RELEASE_HELD: Self = Self { from: "held", to: "available", by_hand: None };
+    const RELEASE_SOLD: Self = Self { from: "sold", to: "available", by_hand: None };
+    const RESERVE_BY_HAND: Self = Self { from: "available", to: "held", by_hand: Some("+") };
+    const RETURN_BY_HAND: Self = Self { from: "held", to: "available", by_hand: Some("-") };
+}
+
+impl InventoryStore {
+    /// The store in these tables.
+    pub fn new(client: Client, table: impl Into<String>, events: EventStore) -> Self {
+        Self { client, table: table.into(), events }
+    }
+
+    /// The store in the tables that the environment names.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn from_env(client: Client) -> Result<Self, ConfigError> {
+        let events = EventStore::new(config::required("EVENTS_TABLE")?);
+        Ok(Self::new(client, config::required("INVENTORY_TABLE")?, events))
+    }
+
+    /// AP-10 get inventory: the terms and every shard, in one consistent query.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn get(&self, id: InventoryId) -> Result<Option<Inventory>, StoreError> {
+        let mut terms = None;
+        let mut shards = Vec::new();
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", inventory_key(id))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(StoreError::from_sdk)?;
+            match item.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) {
+                Some("TERMS") if item.contains_key("deletedAt") => return Ok(None),
+                Some("TERMS") => terms = Some(read::<TermsItem>("terms", item)?),
+                _ => shards.push(read::<ShardItem>("shard", item)?.into()),
+            }
+        }
+        Ok(terms.map(|terms| terms.into_inventory(shards)))
+    }
+
+    /// AP-11 find inventory by name.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn find(&self, name: &EventName) -> Result<Option<InventoryId>, StoreError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct NameItem {
+            inventory_id: InventoryId,
+        }
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", name_key(name))
+            .key("sk", text("NAME"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        found.item.map(|item| read::<NameItem>("name", item).map(|item| item.inventory_id)).transpose()
+    }
+
+    /// AP-12 list inventory, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list(&self, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Inventory>, ListError> {
+        let query = self
+            .client
+            .query()
+            .index_name("gsi1")
+            .key_condition_expression("gsi1pk = :all")
+            .expression_attribute_values(":all", text(ON_SALE))
+            .scan_index_forward(false);
+        self.page(query, &["gsi1pk", "gsi1sk", "pk", "sk"], limit, cursor).await
+    }
+
+    /// AP-13 list inventory by event date, soonest first, from `start` up to and including `end`.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list_by_date(
+        &self,
+        start: Timestamp,
+        end: Option<Timestamp>,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Inventory>, ListError> {
+        // '$' follows '#', so it is after every id of that very date.
+        let end = end.map_or_else(|| "~".to_owned(), |end| format!("{end}$"));
+        let query = self
+            .client
+            .query()
+            .index_name("gsi2")
+            .key_condition_expression("gsi2pk = :all AND gsi2sk BETWEEN :start AND :end")
+            .expression_attribute_values(":all", text(ON_SALE))
+            .expression_attribute_values(":start", text(start))
+            .expression_attribute_values(":end", text(end));
+        self.page(query, &["gsi2pk", "gsi2sk", "pk", "sk"], limit, cursor).await
+    }
+
+    async fn page(
+        &self,
+        query: aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder,
+        index: &[&str],
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Inventory>, ListError> {
+        let start = cursor.map(|cursor| cursor.into_key(index, ON_SALE)).transpose()?;
+        let answer = query
+            .table_name(&self.table)
+            .set_exclusive_start_key(start)
+            .limit(i32::try_from(limit.get()).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        let next = answer.last_evaluated_key.as_ref().and_then(Cursor::from_key);
+        let terms = answer.items.unwrap_or_default().into_iter().map(|item| read::<TermsItem>("terms", item));
+        let items = try_join_all(terms.map(|terms| async {
+            let terms = terms?;
+            self.get(terms.id).await
+        }))
+        .await?;
+        // What was deleted since the index was written is left out.
+        Ok(Page { items: items.into_iter().flatten().collect(), next })
+    }
+
+    /// AP-14 put on sale.
+    ///
+    /// # Errors
+    /// When the name is taken, or the store fails.
+    pub async fn create(&self, inventory: &Inventory, trace: &Trace) -> Result<(), CreateError> {
+        #[derive(Debug, PartialEq)]
+        enum Guard {
+            Name,
+            New,
+        }
+        let event = Envelope::new(InventoryCreated(inventory.into()), 1, inventory.created_at, trace);
+        let mut transaction = Transaction::new()
+            .put(Guard::Name, self.take_name(inventory)?)
+            .put(Guard::New, self.put_new(TermsItem::from(inventory).into_item()?)?)
+            .put(Guard::New, self.events.append(&event)?);
+        for shard in &inventory.shards {
+            transaction =
+                transaction.put(Guard::New, self.put_new(new_shard(inventory, shard.number, shard.available)?)?);
+        }
+        transaction.commit(&self.client).await.map(|_| ()).map_err(|error| match error {
+            Uncommitted::Refused(refusals) if refusals.has(&Guard::Name) => CreateError::NameTaken,
+            Uncommitted::Refused(_) => StoreError::Unavailable("a fresh id was taken".into()).into(),
+            Uncommitted::Store(error) => error.into(),
+        })
+    }
+
+    /// AP-15 change the terms or the number of seats.
+    ///
+    /// # Errors
+    /// When a rule says no, the name is taken, or the store fails.
+    pub async fn update(&self, id: InventoryId, revision: &Revision, trace: &Trace) -> Result<Inventory, UpdateError> {
+        for _ in 0..ROUNDS {
+            let inventory = self.get(id).await?.ok_or(UpdateError::NotFound)?;
+            let now = Timestamp::now();
+            let (revised, changes) = inventory.revise(revision, now)?;
+            match self.write_revision(&inventory, &revised, &changes, trace).await {
+                Ok(()) => return Ok(revised),
+                Err(Uncommitted::Refused(refusals)) if refusals.has(&UpdateGuard::Name) => {
+                    return Err(UpdateError::NameTaken);
+                }
+                // Seats moved, or someone else revised: decide again on what is there now.
+                Err(Uncommitted::Refused(_)) => {}
+                Err(Uncommitted::Store(error)) => return Err(error.into()),
+            }
+        }
+        Err(contended().into())
+    }
+
+    async fn write_revision(
+        &self,
+        old: &Inventory,
+        new: &Inventory,
+        changes: &[ShardChange],
+        trace: &Trace,
+    ) -> Result<(), Uncommitted<UpdateGuard>> {
+        let event = Envelope::new(InventoryUpdated(new.into()), new.version, new.updated_at, trace);
+        let terms = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(TermsItem::from(new).into_item()?))
+            .condition_expression("version = :old AND attribute_not_exists(deletedAt)")
+            .expression_attribute_values(":old", number(old.version))
+            .build();
+        let mut transaction = Transaction::new()
+            .put(UpdateGuard::Terms, built(terms)?)
+            .put(UpdateGuard::Event, self.events.append(&event)?);
+        if old.terms.event_name != new.terms.event_name {
+            transaction = transaction
+                .put(UpdateGuard::Name, self.take_name(new)?)
+                .delete(UpdateGuard::Terms, self.free_name(&old.terms.event_name)?);
+        }
+        for change in changes {
+            transaction = match *change {
+                ShardChange::Create { number, seats } => {
+                    transaction.put(UpdateGuard::Shard, self.put_new(new_shard(new, number, seats)?)?)
+                }
+                ShardChange::Adjust { number: shard, added, removed } => transaction.update(
+                    UpdateGuard::Shard,
+                    built(
+                        self.shard_update(new.id, shard)
+                            .update_expression("SET available = available + :added - :removed, inventoryVersion = :new")
+                            .condition_expression("inventoryVersion = :old AND available >= :removed")
+                            .expression_attribute_values(":added", number(added))
+                            .expression_attribute_values(":removed", number(removed))
+                            .expression_attribute_values(":old", number(old.version))
+                            .expression_attribute_values(":new", number(new.version))
+                            .build(),
+                    )?,
+                ),
+            };
+        }
+        transaction.commit(&self.client).await.map(|_| ())
+    }
+
+    /// AP-16 take off sale. Refused while seats are held or sold; the history stays.
+    ///
+    /// # Errors
+    /// When there is nothing to take off, seats are in use, or the store fails.
+    pub async fn delete(&self, id: InventoryId, trace: &Trace) -> Result<(), DeleteError> {
+        for _ in 0..ROUNDS {
+            let inventory = self.get(id).await?.ok_or(DeleteError::NotFound)?;
+            if inventory.held() + inventory.sold() > 0 {
+                return Err(DeleteError::InUse);
+            }
+            let now = Timestamp::now();
+            let event = InventoryDeleted { inventory_id: id, event_name: inventory.terms.event_name.clone() };
+            let event = Envelope::new(event, inventory.version + 1, now, trace);
+            let terms = Update::builder()
+                .table_name(&self.table)
+                .key("pk", inventory_key(id))
+                .key("sk", text("TERMS"))
+                .update_expression(
+                    "SET deletedAt = :now, updatedAt = :now, version = version + :one REMOVE gsi1pk, gsi1sk, gsi2pk, gsi2sk",
+                )
+                .condition_expression("version = :old AND attribute_not_exists(deletedAt)")
+                .expression_attribute_values(":now", text(now))
+                .expression_attribute_values(":one", number(1_u32))
+                .expression_attribute_values(":old", number(inventory.version))
+                .build();
+            let mut transaction = Transaction::new()
+                .update((), built(terms)?)
+                .delete((), self.free_name(&inventory.terms.event_name)?)
+                .put((), self.events.append(&event)?);
+            for shard in &inventory.shards {
+                let delete = Delete::builder()
+                    .table_name(&self.table)
+                    .key("pk", inventory_key(id))
+                    .key("sk", text(shard_key(shard.number)))
+                    .condition_expression("held = :none AND sold = :none")
+                    .expression_attribute_values(":none", number(0_u32))
+                    .build();
+                transaction = transaction.delete((), built(delete)?);
+            }
+            match transaction.commit(&self.client).await {
+                Ok(_) => return Ok(()),
+                Err(Uncommitted::Refused(_)) => {}
+                Err(Uncommitted::Store(error)) => return Err(error.into()),
+            }
+        }
+        Err(contended().into())
+    }
+
+    /// AP-17 hold seats: the items that take a ticket's seats, for the transaction that creates the ticket.
+    ///
+    /// # Errors
+    /// When an item cannot be built.
+    pub fn hold<G>(
+        &self,
+        transaction: Transaction<G>,
+        inventory: &Inventory,
+        reservation: &Reservation,
+        trace: &Trace,
+        guard: impl Fn(HoldGuard) -> G,
+    ) -> Result<Transaction<G>, StoreError> {
+        let event = Envelope::new(
+            InventoryReserved { seats: reservation.seats() },
+            reservation.version,
+            Timestamp::now(),
+            trace,
+        );
+        let put = self.put_new(reservation.to_item()?)?;
+        let transaction = self
+            .move_seats(inventory.id, &reservation.allocations, Move::HOLD, Some(inventory.version))?
+            .into_iter()
+            .fold(transaction, |transaction, (shard, update)| {
+                transaction.update(guard(HoldGuard::Shard(shard)), update)
+            });
+        Ok(transaction
+            .put(guard(HoldGuard::Reservation), put)
+            .put(guard(HoldGuard::Event), self.events.append(&event)?))
+    }
+
+    /// AP-18 sell seats: the items that make a held reservation a sold one, for the transaction that confirms the ticket.
+    ///
+    /// # Errors
+    /// When an item cannot be built.
+    pub fn sell<G>(
+        &self,
+        transaction: Transaction<G>,
+        reservation: &Reservation,
+        trace: &Trace,
+        guard: impl Fn(SaleGuard) -> G,
+    ) -> Result<Transaction<G>, StoreError> {
+        let sold =
+            Reservation { state: ReservationState::Sold, version: reservation.version + 1, ..reservation.clone() };
+        let event = InventorySold { seats: sold.seats() };
+        self.transition(transaction, reservation, &sold, event, Move::SELL, trace, guard)
+    }
+
+    /// AP-19 get reservation.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn reservation(&self, ticket: TicketId) -> Result<Option<Reservation>, StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", reservation_key(ticket.reservation()))
+            .key("sk", text("RSV"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        found.item.map(|item| read("reservation", item)).transpose()
+    }
+
+    /// AP-20 release a ticket's seats, wherever they are counted. Does its work once however often it runs, and nothing for a
+    /// ticket that never held seats.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn release(&self, ticket: TicketId, reason: &str, trace: &Trace) -> Result<Release, StoreError> {
+        for _ in 0..ROUNDS {
+            let Some(reservation) = self.reservation(ticket).await? else { return Ok(Release::Nothing) };
+            let movement = match reservation.state {
+                ReservationState::Held => Move::RELEASE_HELD,
+                ReservationState::Sold => Move::RELEASE_SOLD,
+                ReservationState::Released => return Ok(Release::Nothing),
+            };
+            let released = Reservation {
+                state: ReservationState::Released,
+                version: reservation.version + 1,
+                ..reservation.clone()
+            };
+            let event = InventoryReleased { seats: released.seats(), release_reason: reason.to_owned() };
+            let transaction =
+                self.transition(Transaction::new(), &reservation, &released, event, movement, trace, |guard| guard)?;
+            match transaction.commit(&self.client).await {
+                Ok(_) => return Ok(Release::Done),
+                // Sold or released in between: look again.
+                Err(Uncommitted::Refused(_)) => {}
+                Err(Uncommitted::Store(error)) => return Err(error),
+            }
+        }
+        Err(contended())
+    }
+
+    /// AP-21 renew a hold that was released, if the seats are still free: for a payment that came late.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn renew(&self, ticket: TicketId, trace: &Trace) -> Result<Renewal, StoreError> {
+        for _ in 0..ROUNDS {
+            let Some(reservation) = self.reservation(ticket).await? else { return Ok(Renewal::Gone) };
+            if reservation.state != ReservationState::Released {
+                return Ok(Renewal::Held);
+            }
+            let Some(inventory) = self.get(reservation.inventory_id).await? else { return Ok(Renewal::Gone) };
+            let plan = inventory.plan_hold(reservation.quantity, order(ticket), Timestamp::now());
+            let Ok(allocations) = plan else { return Ok(Renewal::Gone) };
+            let held = Reservation {
+                allocations,
+                state: ReservationState::Held,
+                version: reservation.version + 1,
+                ..reservation.clone()
+            };
+            let event = InventoryReserved { seats: held.seats() };
+            let transaction =
+                self.transition(Transaction::new(), &reservation, &held, event, Move::HOLD, trace, |guard| guard)?;
+            match transaction.commit(&self.client).await {
+                Ok(_) => return Ok(Renewal::Held),
+                Err(Uncommitted::Refused(_)) => {}
+                Err(Uncommitted::Store(error)) => return Err(error),
+            }
+        }
+        Err(contended())
+    }
+
+    /// AP-22 reserve seats by hand: held until they are returned by hand.
+    ///
+    /// # Errors
+    /// When the event is not on sale, has too few seats, or the store fails.
+    pub async fn reserve_by_hand(
+        &self,
+        id: InventoryId,
+        quantity: Quantity,
+        trace: &Trace,
+    ) -> Result<(Inventory, ReservationId), SeatsError> {
+        for _ in 0..ROUNDS {
+            let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
+            let reservation_id = ReservationId::generate();
+            let plan = inventory.plan_hold(quantity, order(reservation_id.ticket()), Timestamp::now())?;
+            let event = InventoryReserved { seats: by_hand(&inventory, reservation_id, quantity) };
+            if self.move_by_hand(&inventory, &plan, Move::RESERVE_BY_HAND, event, trace).await? {
+                let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
+                return Ok((inventory, reservation_id));
+            }
+        }
+        Err(contended().into())
+    }
+
+    /// AP-23 return seats that were reserved by hand. Seats of tickets are not touched: those come back with their ticket.
+    ///
+    /// # Errors
+    /// When the event is not on sale, has fewer such seats, or the store fails.
+    pub async fn return_by_hand(
+        &self,
+        id: InventoryId,
+        quantity: Quantity,
+        trace: &Trace,
+    ) -> Result<Inventory, SeatsError> {
+        for _ in 0..ROUNDS {
+            let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
+            let plan = inventory.plan_return(quantity).map_err(SeatsError::NotReserved)?;
+            let seats = by_hand(&inventory, ReservationId::generate(), quantity);
+            let event = InventoryReleased { seats, release_reason: "RETURNED_BY_HAND".into() };
+            if self.move_by_hand(&inventory, &plan, Move::RETURN_BY_HAND, event, trace).await? {
+                return self.get(id).await?.ok_or(SeatsError::NotFound);
+            }
+        }
+        Err(contended().into())
+    }
+
+    /// Whether the seats were moved; `false` says the plan was out of date.
+    async fn move_by_hand<E: DomainEvent>(
+        &self,
+        inventory: &Inventory,
+        plan: &[Allocation],
+        movement: Move,
+        event: E,
+        trace: &Trace,
+    ) -> Result<bool, StoreError> {
+        let event = Envelope::new(event, 1, Timestamp::now(), trace);
+        let updates = self.move_seats(inventory.id, plan, movement, None)?;
+        let transaction = Transaction::new().updates(updates).put(u32::MAX, self.events.append(&event)?);
+        match transaction.commit(&self.client).await {
+            Ok(_) => Ok(true),
+            Err(Uncommitted::Refused(_)) => Ok(false),
+            Err(Uncommitted::Store(error)) => Err(error),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the four facts of a transition, and where to write them")]
+    fn transition<G, E: DomainEvent>(
+        &self,
+        transaction: Transaction<G>,
+        before: &Reservation,
+        after: &Reservation,
+        event: E,
+        movement: Move,
+        trace: &Trace,
+        guard: impl Fn(SaleGuard) -> G,
+    ) -> Result<Transaction<G>, StoreError> {
+        let marker = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(after.to_item()?))
+            .condition_expression("version = :before")
+            .expression_attribute_values(":before", number(before.version))
+            .build();
+        let event = Envelope::new(event, after.version, Timestamp::now(), trace);
+        let updates = self.move_seats(after.inventory_id, &after.allocations, movement, None)?;
+        Ok(updates
+            .into_iter()
+            .fold(transaction, |transaction, (shard, update)| {
+                transaction.update(guard(SaleGuard::Shard(shard)), update)
+            })
+            .put(guard(SaleGuard::Reservation), built(marker)?)
+            .put(guard(SaleGuard::Event), self.events.append(&event)?))
+    }
+
+    /// The updates that move seats between two counters of their shards, each on condition that they are in the first one; with
+    /// `under`, also on condition that the terms are still those.
+    fn move_seats(
+        &self,
+        id: InventoryId,
+        allocations: &[Allocation],
+        movement: Move,
+        under: Option<u64>,
+    ) -> Result<Vec<(u32, Update)>, StoreError> {
+        let Move { from, to, by_hand } = movement;
+        allocations
+            .iter()
+            .map(|allocation| {
+                let mut condition = format!("{from} >= :seats");
+                let reserved = by_hand.map_or_else(String::new, |sign| format!(", reserved = reserved {sign} :seats"));
+                let sets = format!("SET {from} = {from} - :seats, {to} = {to} + :seats{reserved}");
+                if by_hand == Some("-") {
+                    condition.push_str(" AND reserved >= :seats");
+                }
+                let mut update = self
+                    .shard_update(id, allocation.shard)
+                    .update_expression(sets)
+                    .expression_attribute_values(":seats", number(allocation.seats));
+                if let Some(version) = under {
+                    condition.push_str(" AND inventoryVersion = :terms");
+                    update = update.expression_attribute_values(":terms", number(version));
+                }
+                Ok((allocation.shard, built(update.condition_expression(condition).build())?))
+            })
+            .collect()
+    }
+
+    fn shard_update(&self, id: InventoryId, shard: u32) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder().table_name(&self.table).key("pk", inventory_key(id)).key("sk", text(shard_key(shard)))
+    }
+
+    fn put_new(&self, item: Item) -> Result<Put, StoreError> {
+        built(
+            Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(pk)")
+                .build(),
+        )
+    }
+
+    fn take_name(&self, inventory: &Inventory) -> Result<Put, StoreError> {
+        self.put_new(Item::from([
+            ("pk".into(), name_key(&inventory.terms.event_name)),
+            ("sk".into(), text("NAME")),
+            ("inventoryId".into(), text(inventory.id)),
+        ]))
+    }
+
+    fn free_name(&self, name: &EventName) -> Result<Delete, StoreError> {
+        built(Delete::builder().table_name(&self.table).key("pk", name_key(name)).key("sk", text("NAME")).build())
+    }
+}
+
+/// Why a list cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// Not a cursor of this list.
+    #[error(transparent)]
+    Cursor(#[from] InvalidCursor),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, PartialEq)]
+enum UpdateGuard {
+    Name,
+    Terms,
+    Shard,
+    Event,
+}
+
+fn contended() -> StoreError {
+    StoreError::Unavailable(format!("others got ahead {ROUNDS} times in a row"))
+}
+
+fn new_shard(inventory: &Inventory, shard: u32, seats: u32) -> Result<Item, StoreError> {
+    let item = ShardItem {
+        number: shard,
+        available: seats,
+        held: 0,
+        sold: 0,
+        reserved: 0,
+        inventory_version: inventory.version,
+    };
+    write(&item, inventory_key(inventory.id), &shard_key(shard))
+}
+
+fn by_hand(inventory: &Inventory, reservation_id: ReservationId, quantity: Quantity) -> Seats {
+    let event_name = inventory.terms.event_name.clone();
+    Seats { reservation_id, ticket_id: None, inventory_id: inventory.id, event_name, quantity }
+}
+
+/// The order in which this ticket asks the shards: its id's last digits, which are random.
+pub fn order(ticket: TicketId) -> usize {
+    let id = ticket.to_string();
+    id.get(id.len().saturating_sub(4)..).and_then(|digits| usize::from_str_radix(digits, 16).ok()).unwrap_or(0)
+}
+
+impl Reservation {
+    /// A ticket's new hold.
+    pub fn hold(ticket: TicketId, inventory: &Inventory, quantity: Quantity, allocations: Vec<Allocation>) -> Self {
+        Self {
+            id: ticket.reservation(),
+            ticket_id: ticket,
+            inventory_id: inventory.id,
+            event_name: inventory.terms.event_name.clone(),
+            quantity,
+            allocations,
+            state: ReservationState::Held,
+            version: 1,
+        }
+    }
+
+    fn seats(&self) -> Seats {
+        Seats {
+            reservation_id: self.id,
+            ticket_id: Some(self.ticket_id),
+            inventory_id: self.inventory_id,
+            event_name: self.event_name.clone(),
+            quantity: self.quantity,
+        }
+    }
+
+    fn to_item(&self) -> Result<Item, StoreError> {
+        write(self, reservation_key(self.id), "RSV")
+    }
+}

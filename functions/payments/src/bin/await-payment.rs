@@ -1,0 +1,12 @@
+//! Lambda entry point; see [`boxoffice_payments::handlers::await_payment`].
+
+use boxoffice_aws::journal::Step;
+use boxoffice_payments::{App, handlers::await_payment};
+use boxoffice_runtime::{init_telemetry, task};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    init_telemetry();
+    let (app, journal) = App::step_from_env().await?;
+    task::serve(Step::AwaitPayment, journal, async |input| await_payment::run(&app, input).await).await
+}

@@ -1,0 +1,11 @@
+//! Lambda entry point; see [`boxoffice_payments::handlers::process_payment`].
+
+use boxoffice_payments::{App, handlers::process_payment};
+use boxoffice_runtime::{http, init_telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_telemetry();
+    let app = App::from_env().await?;
+    http::serve("process-payment", async |request| process_payment::handle(&app, request).await).await
+}

@@ -1,0 +1,11 @@
+//! Lambda entry point; see [`boxoffice_payments::handlers::refund_payment`].
+
+use boxoffice_payments::{App, handlers::refund_payment};
+use boxoffice_runtime::{http, init_telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_telemetry();
+    let app = App::from_env().await?;
+    http::serve("refund-payment", async |request| refund_payment::handle(&app, request).await).await
+}

@@ -1,0 +1,116 @@
+//! Any provider behind the circuit breaker.
+
+use crate::{
+    breaker::{Admission, Breaker, Settings},
+    domain::{IntentId, MethodToken, Payment},
+    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
+    store::PaymentStore,
+};
+use boxoffice_aws::StoreError;
+use boxoffice_kernel::Timestamp;
+use boxoffice_runtime::config::{self, ConfigError};
+use std::future::Future;
+
+/// How often to look again when another instance wrote the breaker first. Beyond that the call goes ahead unrecorded: one sample more
+/// or less decides nothing.
+const ROUNDS: usize = 3;
+
+/// A provider, called only while its breaker lets calls through.
+#[derive(Debug, Clone)]
+pub struct Guarded<G> {
+    gateway: G,
+    store: PaymentStore,
+    settings: Settings,
+}
+
+impl<G: PaymentGateway> Guarded<G> {
+    /// This provider behind the breaker in that store.
+    pub fn new(gateway: G, store: PaymentStore, settings: Settings) -> Self {
+        Self { gateway, store, settings }
+    }
+
+    /// The same with the settings that the environment gives.
+    ///
+    /// # Errors
+    /// When one of them is missing or not a number.
+    pub fn from_env(gateway: G, store: PaymentStore) -> Result<Self, ConfigError> {
+        let settings = Settings {
+            window: config::parsed("BREAKER_WINDOW")?,
+            failure_percent: config::parsed("BREAKER_FAILURE_PERCENT")?,
+            open_seconds: config::parsed("BREAKER_OPEN_SECONDS")?,
+            trials: config::parsed("BREAKER_TRIALS")?,
+        };
+        Ok(Self::new(gateway, store, settings))
+    }
+
+    async fn admit(&self) -> Result<(), GatewayError> {
+        for _ in 0..ROUNDS {
+            let (breaker, version) = self.store.breaker().await.map_err(unreadable)?;
+            match breaker.admit(Timestamp::now(), self.settings) {
+                Admission::Yes => return Ok(()),
+                Admission::No => break,
+                Admission::After(next) => {
+                    if self.store.write_breaker(&next, version).await.map_err(unreadable)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Err(GatewayError::Unavailable("its circuit breaker is open".into()))
+    }
+
+    async fn record(&self, answered: bool) {
+        for _ in 0..ROUNDS {
+            let written = async {
+                let (breaker, version) = self.store.breaker().await?;
+                match breaker.after_call(answered, Timestamp::now(), self.settings) {
+                    Some(next) => {
+                        if matches!(next, Breaker::Open { .. }) {
+                            tracing::warn!("the payment provider's circuit breaker opens");
+                        }
+                        self.store.write_breaker(&next, version).await
+                    }
+                    None => Ok(true),
+                }
+            };
+            match written.await {
+                Ok(true) => return,
+                Ok(false) => {}
+                // The call's own outcome matters more than its sample.
+                Err(error) => {
+                    tracing::warn!(%error, "the circuit breaker could not be written");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn guard<T>(&self, call: impl Future<Output = Result<T, GatewayError>> + Send) -> Result<T, GatewayError> {
+        self.admit().await?;
+        let outcome = call.await;
+        self.record(!matches!(outcome, Err(GatewayError::Unavailable(_)))).await;
+        outcome
+    }
+}
+
+fn unreadable(error: StoreError) -> GatewayError {
+    GatewayError::Unavailable(format!("its circuit breaker could not be read: {error}"))
+}
+
+impl<G: PaymentGateway> PaymentGateway for Guarded<G> {
+    async fn open(&self, payment: &Payment, token: &MethodToken) -> Result<Opened, GatewayError> {
+        self.guard(self.gateway.open(payment, token)).await
+    }
+
+    async fn confirm(&self, payment: &Payment, intent: &IntentId) -> Result<Charge, GatewayError> {
+        self.guard(self.gateway.confirm(payment, intent)).await
+    }
+
+    async fn cancel(&self, intent: &IntentId) -> Result<Cancellation, GatewayError> {
+        self.guard(self.gateway.cancel(intent)).await
+    }
+
+    async fn refund(&self, payment: &Payment, intent: &IntentId) -> Result<(), GatewayError> {
+        self.guard(self.gateway.refund(payment, intent)).await
+    }
+}

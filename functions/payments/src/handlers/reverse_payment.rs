@@ -1,0 +1,36 @@
+//! Takes a payment back, whatever became of it.
+//!
+//! | | |
+//! |---|---|
+//! | trigger | state `Reverse Payment` of the booking saga |
+//! | reads | payment and instruction (AP-30, AP-32) |
+//! | writes | the payment (AP-33, AP-34); cancels or refunds at the provider; tells a saga that waits for it |
+//! | emits | `PaymentExpired` or `PaymentRefunded` |
+//! | fails with | `Transient`, `Defect` |
+//! | is the undo of | `initiate-payment`, `await-payment`, `expire-payment` |
+//! | safe to repeat | a payment that is back stays back; where there is none, a void one keeps a late `initiate-payment` from making one |
+
+use super::Bill;
+use crate::{
+    App,
+    domain::{Method, Status},
+};
+use boxoffice_runtime::{SagaInput, StepFailure};
+use serde::Serialize;
+
+/// What the payment ended as.
+#[derive(Debug, Serialize)]
+pub struct Reversed {
+    status: Status,
+}
+
+/// Succeeds when the payment holds no money and never will.
+///
+/// # Errors
+/// See the table above.
+pub async fn run(app: &App, input: SagaInput<Bill>) -> Result<Reversed, StepFailure> {
+    let reason = input.failure.map_or_else(|| "BookingCancelled".to_owned(), |failure| failure.error);
+    let void = input.booking.payment(Method::default(), Status::Expired, Some(reason.clone()));
+    let payment = app.cashier.reverse(void, &reason, &input.trace).await?;
+    Ok(Reversed { status: payment.status })
+}

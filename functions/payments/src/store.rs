@@ -1,0 +1,361 @@
+//! The payments table: its items, its keys, its access patterns.
+//!
+//! | Item | `pk` | `sk` |
+//! |---|---|---|
+//! | a payment | `PAY#<paymentId>` | `PAYMENT` |
+//! | what to charge it to, until it is settled | `PAY#<paymentId>` | `INSTRUCTION` |
+//! | the provider's circuit breaker | `BREAKER` | `BREAKER` |
+
+use crate::{
+    breaker::Breaker,
+    domain::{IntentId, Method, MethodToken, Payment, Status},
+    events::{
+        PaymentCompleted, PaymentExpired, PaymentFailed, PaymentInitiated, PaymentProcessing, PaymentRefunded,
+        RefundedBy,
+    },
+};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, Delete, Put, Update},
+};
+use boxoffice_aws::{
+    EventStore, Item, StoreError, Transaction, Uncommitted,
+    attribute::{number, text},
+    transaction::{Written, built, conditional, read, write},
+};
+use boxoffice_kernel::{
+    Amount, Currency, DomainEvent, Envelope, Money, PaymentId, TicketId, Timestamp, Trace, UserId, money,
+};
+use boxoffice_runtime::config::{self, ConfigError};
+use serde::{Deserialize, Serialize};
+
+/// The context's table, and the event store it writes to.
+#[derive(Debug, Clone)]
+pub struct PaymentStore {
+    client: Client,
+    table: String,
+    events: EventStore,
+}
+
+/// What to charge a payment to. A booking may bring it; it is forgotten when the payment is settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instruction {
+    /// How the buyer pays.
+    pub method: Method,
+    /// To be charged; without one the buyer comes back to pay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<MethodToken>,
+}
+
+/// What a payment's change is called on the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// `PaymentInitiated`: it is new.
+    Initiated,
+    /// Whatever its new status is called; a refund says on whose word.
+    Moved(RefundedBy),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PaymentItem {
+    id: PaymentId,
+    ticket_id: TicketId,
+    user_id: UserId,
+    #[serde(with = "money::minor")]
+    amount_minor: Amount,
+    currency: Currency,
+    method: Method,
+    status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    intent_id: Option<IntentId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refund_reason: Option<String>,
+    payable_until: Timestamp,
+    version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<PaymentItem> for Payment {
+    fn from(item: PaymentItem) -> Self {
+        Self {
+            id: item.id,
+            ticket_id: item.ticket_id,
+            user_id: item.user_id,
+            money: Money { amount: item.amount_minor, currency: item.currency },
+            method: item.method,
+            status: item.status,
+            intent: item.intent_id,
+            failure_reason: item.failure_reason,
+            refund_reason: item.refund_reason,
+            payable_until: item.payable_until,
+            version: item.version,
+            created_at: item.created_at,
+            updated_at: item.updated_at,
+        }
+    }
+}
+
+impl From<&Payment> for PaymentItem {
+    fn from(payment: &Payment) -> Self {
+        Self {
+            id: payment.id,
+            ticket_id: payment.ticket_id,
+            user_id: payment.user_id,
+            amount_minor: payment.money.amount,
+            currency: payment.money.currency,
+            method: payment.method,
+            status: payment.status,
+            intent_id: payment.intent.clone(),
+            failure_reason: payment.failure_reason.clone(),
+            refund_reason: payment.refund_reason.clone(),
+            payable_until: payment.payable_until,
+            version: payment.version,
+            created_at: payment.created_at,
+            updated_at: payment.updated_at,
+        }
+    }
+}
+
+fn payment_key(id: PaymentId) -> AttributeValue {
+    text(format_args!("PAY#{id}"))
+}
+
+const PAYMENT: &str = "PAYMENT";
+const INSTRUCTION: &str = "INSTRUCTION";
+const BREAKER: &str = "BREAKER";
+
+impl PaymentStore {
+    /// The store in these tables.
+    pub fn new(client: Client, table: impl Into<String>, events: EventStore) -> Self {
+        Self { client, table: table.into(), events }
+    }
+
+    /// The store in the tables that the environment names.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn from_env(client: Client) -> Result<Self, ConfigError> {
+        let events = EventStore::new(config::required("EVENTS_TABLE")?);
+        Ok(Self::new(client, config::required("PAYMENTS_TABLE")?, events))
+    }
+
+    async fn item(&self, pk: AttributeValue, sk: &str) -> Result<Option<Item>, StoreError> {
+        self.client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", pk)
+            .key("sk", text(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map(|found| found.item)
+            .map_err(StoreError::from_sdk)
+    }
+
+    /// AP-30 get payment.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn get(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        let item = self.item(payment_key(id), PAYMENT).await?;
+        item.map(|item| read::<PaymentItem>("payment", item).map(Payment::from)).transpose()
+    }
+
+    /// AP-31 instruct: the put that says what to charge a ticket's payment to, for the transaction that creates the ticket. In that
+    /// transaction and not in an event, because events are kept and shown, and this is neither.
+    ///
+    /// # Errors
+    /// When the item cannot be built.
+    pub fn instruct(table: &str, ticket: TicketId, instruction: &Instruction) -> Result<Put, StoreError> {
+        let item = write(instruction, payment_key(ticket.payment()), INSTRUCTION)?;
+        built(Put::builder().table_name(table).set_item(Some(item)).build())
+    }
+
+    /// AP-32 get instruction.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn instruction(&self, id: PaymentId) -> Result<Option<Instruction>, StoreError> {
+        let item = self.item(payment_key(id), INSTRUCTION).await?;
+        item.map(|item| read("instruction", item)).transpose()
+    }
+
+    /// AP-33 create payment, once for its ticket.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn create(&self, payment: &Payment, trace: &Trace) -> Result<Written, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(write(&PaymentItem::from(payment), payment_key(payment.id), PAYMENT)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .build();
+        // A payment that is born expired was never initiated: it stands in the way of one that comes too late.
+        let change =
+            if payment.status == Status::Expired { Change::Moved(RefundedBy::Saga) } else { Change::Initiated };
+        let transaction = Transaction::new().put((), built(put)?).put((), self.event(payment, change, trace)?);
+        transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)
+    }
+
+    /// AP-34 move payment to its next status, if it is still as `before`. A payment that starts to be charged keeps what to charge it to; one that is
+    /// settled forgets it.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn advance(
+        &self,
+        before: &Payment,
+        after: &Payment,
+        instruction: Option<&Instruction>,
+        by: RefundedBy,
+        trace: &Trace,
+    ) -> Result<Written, StoreError> {
+        let mut sets = "SET #status = :status, version = :after, updatedAt = :now".to_owned();
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", payment_key(after.id))
+            .key("sk", text(PAYMENT))
+            .condition_expression("version = :before")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", text(after.status))
+            .expression_attribute_values(":before", number(before.version))
+            .expression_attribute_values(":after", number(after.version))
+            .expression_attribute_values(":now", text(after.updated_at));
+        if let Some(reason) = &after.failure_reason {
+            sets.push_str(", failureReason = :failure");
+            update = update.expression_attribute_values(":failure", text(reason));
+        }
+        if let Some(reason) = &after.refund_reason {
+            sets.push_str(", refundReason = :refund");
+            update = update.expression_attribute_values(":refund", text(reason));
+        }
+        let mut transaction = Transaction::new()
+            .update((), built(update.update_expression(sets).build())?)
+            .put((), self.event(after, Change::Moved(by), trace)?);
+        if let Some(instruction) = instruction {
+            transaction = transaction.put((), Self::instruct(&self.table, after.ticket_id, instruction)?);
+        } else if matches!(after.status, Status::Success | Status::Failed | Status::Expired) {
+            let forget =
+                Delete::builder().table_name(&self.table).key("pk", payment_key(after.id)).key("sk", text(INSTRUCTION));
+            transaction = transaction.delete((), built(forget.build())?);
+        }
+        transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)
+    }
+
+    fn event(&self, payment: &Payment, change: Change, trace: &Trace) -> Result<Put, StoreError> {
+        fn append<T: DomainEvent>(
+            store: &PaymentStore,
+            data: T,
+            payment: &Payment,
+            trace: &Trace,
+        ) -> Result<Put, StoreError> {
+            store.events.append(&Envelope::new(data, payment.version, payment.updated_at, trace))
+        }
+        let subject = payment.into();
+        let failure_reason = payment.failure_reason.clone().unwrap_or_default();
+        match (change, payment.status) {
+            (Change::Initiated, _) | (Change::Moved(_), Status::Pending) => {
+                append(self, PaymentInitiated { payment: subject }, payment, trace)
+            }
+            (_, Status::Processing) => append(self, PaymentProcessing { payment: subject }, payment, trace),
+            (_, Status::Success) => append(self, PaymentCompleted { payment: subject }, payment, trace),
+            (_, Status::Failed) => append(self, PaymentFailed { payment: subject, failure_reason }, payment, trace),
+            (_, Status::Expired) => append(self, PaymentExpired { payment: subject, failure_reason }, payment, trace),
+            (Change::Moved(refunded_by), Status::Refunded) => {
+                let refund_reason = payment.refund_reason.clone().unwrap_or_default();
+                append(self, PaymentRefunded { payment: subject, refund_reason, refunded_by }, payment, trace)
+            }
+        }
+    }
+
+    /// AP-35 remember the provider's intent, while the payment is being charged.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn remember_intent(&self, payment: &Payment, intent: &IntentId) -> Result<Written, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", payment_key(payment.id))
+            .key("sk", text(PAYMENT))
+            .update_expression("SET intentId = :intent")
+            .condition_expression("#status = :processing AND (attribute_not_exists(intentId) OR intentId = :intent)")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":intent", text(intent))
+            .expression_attribute_values(":processing", text(Status::Processing))
+            .send()
+            .await;
+        conditional(update)
+    }
+
+    /// AP-36 leave word where to report the payment, while it is not settled.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn leave_word(&self, id: PaymentId, task_token: &str) -> Result<Written, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", payment_key(id))
+            .key("sk", text(PAYMENT))
+            .update_expression("SET taskToken = :token")
+            .condition_expression("#status IN (:pending, :processing)")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":token", text(task_token))
+            .expression_attribute_values(":pending", text(Status::Pending))
+            .expression_attribute_values(":processing", text(Status::Processing))
+            .send()
+            .await;
+        conditional(update)
+    }
+
+    /// AP-37 where to report the payment; nowhere when no saga waits.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn task_token(&self, id: PaymentId) -> Result<Option<String>, StoreError> {
+        let item = self.item(payment_key(id), PAYMENT).await?;
+        Ok(item.and_then(|item| item.get("taskToken").and_then(|token| token.as_s().ok().cloned())))
+    }
+
+    /// AP-38 get breaker, and the version to write it over.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn breaker(&self) -> Result<(Breaker, u64), StoreError> {
+        let Some(item) = self.item(text(BREAKER), BREAKER).await? else { return Ok((Breaker::default(), 0)) };
+        let item: BreakerItem = read("breaker", item)?;
+        Ok((item.breaker, item.version))
+    }
+
+    /// AP-39 write breaker, if nobody has since it was read; whether that was so.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn write_breaker(&self, breaker: &Breaker, over: u64) -> Result<bool, StoreError> {
+        let item = write(&BreakerItem { breaker: breaker.clone(), version: over + 1 }, text(BREAKER), BREAKER)?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR version = :over")
+            .expression_attribute_values(":over", number(over))
+            .send()
+            .await;
+        conditional(put).map(|written| written == Written::Yes)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct BreakerItem {
+    breaker: Breaker,
+    version: u64,
+}

@@ -1,0 +1,293 @@
+//! Stripe, by its HTTP API: payment intents, refunds and idempotency keys
+//! (<https://docs.stripe.com/api/payment_intents>, <https://docs.stripe.com/api/idempotent_requests>).
+
+use crate::{
+    domain::{IntentId, Method, MethodToken, Payment},
+    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
+};
+use boxoffice_runtime::config::{self, ConfigError};
+use reqwest::{Method as Verb, StatusCode};
+use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
+
+/// The API version whose answers this file reads. Pinned, because the account's default may change.
+const API_VERSION: &str = "2024-06-20";
+/// A call may take this long; three fit into a step's time.
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A Stripe account.
+#[derive(Debug, Clone)]
+pub struct Stripe {
+    http: reqwest::Client,
+    base: String,
+    key: Arc<SecretKey>,
+}
+
+/// The account's secret key, fetched when first needed: a function that never charges never reads it, and no start waits for it.
+#[derive(Debug)]
+struct SecretKey {
+    parameters: aws_sdk_ssm::Client,
+    name: String,
+    value: OnceCell<String>,
+}
+
+impl SecretKey {
+    async fn reveal(&self) -> Result<&str, GatewayError> {
+        let fetch = async || {
+            let found = self.parameters.get_parameter().name(&self.name).with_decryption(true).send().await;
+            let found = found.map_err(|error| {
+                let error = aws_sdk_ssm::error::DisplayErrorContext(error);
+                GatewayError::Unavailable(format!("its key could not be read from {}: {error}", self.name))
+            })?;
+            found
+                .parameter
+                .and_then(|parameter| parameter.value)
+                .ok_or_else(|| GatewayError::Misconfigured(format!("the parameter {} has no value", self.name)))
+        };
+        self.value.get_or_try_init(fetch).await.map(String::as_str)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Intent {
+    id: IntentId,
+    status: IntentStatus,
+    #[serde(default)]
+    last_payment_error: Option<ProviderError>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum IntentStatus {
+    Succeeded,
+    Canceled,
+    Processing,
+    RequiresAction,
+    RequiresPaymentMethod,
+    #[serde(other)]
+    Open,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    error: ProviderError,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct ProviderError {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    decline_code: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl ProviderError {
+    fn reason(&self) -> String {
+        let words = self.decline_code.as_deref().or(self.code.as_deref()).or(self.kind.as_deref());
+        words.unwrap_or("declined").to_owned()
+    }
+
+    fn describe(&self, status: StatusCode) -> String {
+        format!("{status} {} {}", self.reason(), self.message.as_deref().unwrap_or_default())
+    }
+}
+
+/// An answer that is not a success, and final.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    error: ProviderError,
+}
+
+impl Refusal {
+    fn misconfigured(&self) -> GatewayError {
+        GatewayError::Misconfigured(self.error.describe(self.status))
+    }
+}
+
+impl Stripe {
+    /// The account whose key the environment tells where to find.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub fn from_env(parameters: aws_sdk_ssm::Client) -> Result<Self, ConfigError> {
+        let key = SecretKey { parameters, name: config::required("STRIPE_KEY_PARAMETER")?, value: OnceCell::new() };
+        // The error says that another part of the process chose a provider first, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|why| ConfigError::Invalid { name: "STRIPE_API_BASE", why: why.to_string() })?;
+        Ok(Self { http, base: config::required("STRIPE_API_BASE")?, key: Arc::new(key) })
+    }
+
+    /// One call: a final answer either way, or no answer worth the name.
+    async fn call(
+        &self,
+        verb: Verb,
+        path: &str,
+        idempotency_key: Option<String>,
+        form: &[(&str, String)],
+    ) -> Result<Result<Vec<u8>, Refusal>, GatewayError> {
+        let unavailable = |error: reqwest::Error| GatewayError::Unavailable(error.without_url().to_string());
+        let mut request = self
+            .http
+            .request(verb, format!("{}{path}", self.base))
+            .bearer_auth(self.key.reveal().await?)
+            .header("Stripe-Version", API_VERSION);
+        if let Some(key) = idempotency_key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if !form.is_empty() {
+            request = request.form(form);
+        }
+        let answer = request.send().await.map_err(unavailable)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(unavailable)?;
+        if status.is_success() {
+            return Ok(Ok(body.to_vec()));
+        }
+        let error = serde_json::from_slice::<ErrorBody>(&body).unwrap_or_default().error;
+        match status {
+            // 409: a request with the same idempotency key is still under way.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT => {
+                Err(GatewayError::Unavailable(error.describe(status)))
+            }
+            status if status.is_server_error() => Err(GatewayError::Unavailable(error.describe(status))),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(GatewayError::Misconfigured(error.describe(status)))
+            }
+            status => Ok(Err(Refusal { status, error })),
+        }
+    }
+
+    async fn intent(&self, intent: &IntentId) -> Result<Intent, GatewayError> {
+        match self.call(Verb::GET, &format!("/v1/payment_intents/{intent}"), None, &[]).await? {
+            Ok(body) => parse(&body),
+            Err(refusal) => Err(refusal.misconfigured()),
+        }
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Intent, GatewayError> {
+    serde_json::from_slice(body)
+        .map_err(|error| GatewayError::Unavailable(format!("its answer cannot be read: {error}")))
+}
+
+fn charge(intent: &Intent) -> Result<Charge, GatewayError> {
+    let declined = |reason: &str| Ok(Charge::Declined { reason: reason.to_owned() });
+    match intent.status {
+        IntentStatus::Succeeded => Ok(Charge::Succeeded),
+        IntentStatus::Canceled => Ok(Charge::Cancelled),
+        // A Lambda cannot show the buyer their bank's page, and the hold does not wait for it.
+        IntentStatus::RequiresAction => declined("authentication_required"),
+        IntentStatus::RequiresPaymentMethod => {
+            declined(&intent.last_payment_error.as_ref().map_or_else(|| "declined".to_owned(), ProviderError::reason))
+        }
+        IntentStatus::Processing | IntentStatus::Open => {
+            Err(GatewayError::Unavailable(format!("intent {} is still {:?}", intent.id, intent.status)))
+        }
+    }
+}
+
+/// The provider's name for the kind of method.
+fn method_type(method: Method) -> &'static str {
+    match method {
+        Method::CreditCard | Method::DebitCard => "card",
+        Method::Paypal => "paypal",
+        Method::BankTransfer => "sepa_debit",
+    }
+}
+
+impl PaymentGateway for Stripe {
+    async fn open(&self, payment: &Payment, token: &MethodToken) -> Result<Opened, GatewayError> {
+        let form = [
+            ("amount", payment.money.amount.minor().to_string()),
+            ("currency", payment.money.currency.code().to_ascii_lowercase()),
+            ("payment_method", token.reveal().to_owned()),
+            ("payment_method_types[]", method_type(payment.method).to_owned()),
+            ("metadata[ticketId]", payment.ticket_id.to_string()),
+            ("metadata[paymentId]", payment.id.to_string()),
+        ];
+        let key = Some(format!("open-{}", payment.id));
+        match self.call(Verb::POST, "/v1/payment_intents", key, &form).await? {
+            Ok(body) => Ok(Opened::Intent(parse(&body)?.id)),
+            Err(refusal) if refusal.error.kind.as_deref() == Some("idempotency_error") => Err(refusal.misconfigured()),
+            Err(refusal) => Ok(Opened::Declined { reason: refusal.error.reason() }),
+        }
+    }
+
+    async fn confirm(&self, payment: &Payment, intent: &IntentId) -> Result<Charge, GatewayError> {
+        let key = Some(format!("confirm-{}", payment.id));
+        match self.call(Verb::POST, &format!("/v1/payment_intents/{intent}/confirm"), key, &[]).await? {
+            Ok(body) => charge(&parse(&body)?),
+            Err(Refusal { status: StatusCode::PAYMENT_REQUIRED, error }) => {
+                Ok(Charge::Declined { reason: error.reason() })
+            }
+            // Confirmed or cancelled before: what became of it is on the intent.
+            Err(_) => charge(&self.intent(intent).await?),
+        }
+    }
+
+    async fn cancel(&self, intent: &IntentId) -> Result<Cancellation, GatewayError> {
+        let outcome = self.call(Verb::POST, &format!("/v1/payment_intents/{intent}/cancel"), None, &[]).await?;
+        let current = match outcome {
+            Ok(body) => parse(&body)?,
+            Err(_) => self.intent(intent).await?,
+        };
+        match current.status {
+            IntentStatus::Canceled => Ok(Cancellation::Cancelled),
+            IntentStatus::Succeeded => Ok(Cancellation::AlreadySucceeded),
+            status => Err(GatewayError::Unavailable(format!("intent {intent} cannot be cancelled while {status:?}"))),
+        }
+    }
+
+    async fn refund(&self, payment: &Payment, intent: &IntentId) -> Result<(), GatewayError> {
+        let form = [("payment_intent", intent.to_string()), ("metadata[paymentId]", payment.id.to_string())];
+        let key = Some(format!("refund-{}", payment.id));
+        match self.call(Verb::POST, "/v1/refunds", key, &form).await? {
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.error.code.as_deref() == Some("charge_already_refunded") => Ok(()),
+            Err(refusal) => Err(refusal.misconfigured()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(json: &str) -> Result<Charge, GatewayError> {
+        charge(&parse(json.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn each_end_of_an_intent_is_read_for_what_it_is() {
+        assert_eq!(outcome(r#"{"id":"pi_1","status":"succeeded"}"#), Ok(Charge::Succeeded));
+        assert_eq!(outcome(r#"{"id":"pi_1","status":"canceled"}"#), Ok(Charge::Cancelled));
+        let declined = outcome(
+            r#"{"id":"pi_1","status":"requires_payment_method","last_payment_error":{"code":"card_declined","decline_code":"insufficient_funds"}}"#,
+        );
+        assert_eq!(declined, Ok(Charge::Declined { reason: "insufficient_funds".into() }));
+    }
+
+    #[test]
+    fn an_intent_still_open_is_neither_paid_nor_declined() {
+        for status in ["processing", "requires_confirmation", "something_new"] {
+            let json = format!(r#"{{"id":"pi_1","status":"{status}"}}"#);
+            assert!(matches!(outcome(&json), Err(GatewayError::Unavailable(_))), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_would_lead_elsewhere_is_refused() {
+        assert!(parse(br#"{"id":"../refunds","status":"succeeded"}"#).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+"""Builds the application and deploys the unmodified template with the SAM CLI."""
+
+import json
+import subprocess
+import time
+import tomllib
+
+from . import fingerprint, settings, targets
+from .console import StepFailed, run_logged, say, step
+from .processes import LOOPBACK
+from .settings import API_URL_FILE, HERE, ROOT, STACK_FILE, environment, python, tool
+
+HEALTH_SECONDS = 60
+DEPLOYED = "deployed"
+BUILT = "built"
+
+
+def build(force: bool = False) -> str:
+    """Makes `.aws-sam/build` what the sources say; the sources' fingerprint names the result."""
+    if not (ROOT / "template.yaml").exists():
+        raise StepFailed("There is no template.yaml to build.")
+    cargo = {name: value for name, value in environment().items() if "CARGO" in name or name == "RUSTFLAGS"}
+    wanted = fingerprint.of_sources(settings.TARGET, json.dumps(cargo, sort_keys=True))
+    if not force and fingerprint.is_current(BUILT, wanted) and (ROOT / ".aws-sam/build/template.yaml").exists():
+        return wanted
+    fingerprint.forget(BUILT)
+    # One build of every function first: SAM then calls cargo once a function and finds each one done.
+    run_logged("functions compiled", [tool("cargo-lambda"), "lambda", "build", "--release", "--bins"], "cargo-build")
+    run_logged("functions packaged", [tool("sam"), "build", "--parallel"], "sam-build")
+    fingerprint.record(BUILT, wanted)
+    return wanted
+
+
+def deploy(build_fingerprint: str) -> None:
+    """Deploys the build, unless this very build is deployed already and healthy."""
+    wanted = fingerprint.of([], build_fingerprint, settings.TARGET, settings.AWS_ENDPOINT, settings.PAYMENTS_URL)
+    if fingerprint.is_current(DEPLOYED, wanted) and is_healthy(read_stack().get("apiUrl")):
+        return
+    forget()
+    aws_call("AWS prepared (payment key, leftovers of a failed deployment)", "prepare")
+    run_logged("stack deployed", deploy_command(), "sam-deploy")
+    stack = describe_stack()
+    with step("API healthy"):
+        wait_until_healthy(stack["apiUrl"])
+    STACK_FILE.write_text(json.dumps(stack, indent=2) + "\n")
+    API_URL_FILE.write_text(stack["apiUrl"] + "\n")
+    fingerprint.record(DEPLOYED, wanted)
+
+
+def forget() -> None:
+    """Nothing is deployed any more, as far as anyone who asks is concerned."""
+    fingerprint.forget(DEPLOYED)
+    for file in (STACK_FILE, API_URL_FILE):
+        file.unlink(missing_ok=True)
+
+
+def deploy_command() -> list[str]:
+    return [
+        tool("sam"), "deploy", "--config-env", "local", "--no-progressbar", "--no-confirm-changeset",
+        "--no-fail-on-empty-changeset", "--parameter-overrides", *parameters(),
+    ]
+
+
+def parameters() -> list[str]:
+    """samconfig.toml's parameters, with the payment server where it really is.
+
+    SAM replaces the file's whole list by the command line's, so all of them are repeated here.
+    """
+    local = tomllib.loads((ROOT / "samconfig.toml").read_text())["local"]
+    configured = local["deploy"]["parameters"].get("parameter_overrides", [])
+    configured = configured.split() if isinstance(configured, str) else configured
+    payments = f"StripeApiBase={targets.aws().payments_url}"
+    return [parameter for parameter in configured if not parameter.startswith("StripeApiBase=")] + [payments]
+
+
+def describe_stack() -> dict:
+    """What the tests, the demo and people need to find everything: the contents of `.local/stack.json`."""
+    command = [python("tools"), str(HERE / "aws_calls.py"), "outputs"]
+    found = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    if found.returncode != 0:
+        raise StepFailed("The stack's outputs cannot be read: " + found.stderr.strip())
+    outputs = json.loads(found.stdout)
+    return {
+        # The form of address that both emulators know; the template's own output is shaped for AWS.
+        "apiUrl": f"{settings.AWS_ENDPOINT}/_aws/execute-api/{outputs['ApiId']}/{outputs['ApiStage']}",
+        "awsEndpoint": settings.AWS_ENDPOINT,
+        "region": settings.REGION,
+        "paymentsUrl": settings.PAYMENTS_URL,
+        "stackName": settings.STACK_NAME,
+        "target": settings.TARGET,
+        "outputs": outputs,
+    }
+
+
+def read_stack() -> dict:
+    try:
+        return json.loads(STACK_FILE.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def aws_call(title: str, *arguments: str) -> None:
+    run_logged(title, [python("tools"), str(HERE / "aws_calls.py"), *arguments], f"aws-{arguments[0]}")
+
+
+def is_healthy(api_url: str | None) -> bool:
+    return api_url is not None and health(api_url)[0]
+
+
+def health(api_url: str) -> tuple[bool, str]:
+    """Whether GET /health says that the stack works, and what it said. DEGRADED works: somebody left a message in a queue of cases."""
+    try:
+        with LOOPBACK.open(f"{api_url}/health", timeout=10) as response:
+            text = response.read().decode()
+            return json.loads(text).get("status") in ("UP", "DEGRADED"), text
+    except (OSError, ValueError, AttributeError) as problem:
+        return False, str(problem)
+
+
+def wait_until_healthy(api_url: str) -> None:
+    deadline = time.monotonic() + HEALTH_SECONDS
+    while True:
+        healthy, answer = health(api_url)
+        if healthy:
+            return
+        if time.monotonic() > deadline:
+            say(f"    GET {api_url}/health: {answer}")
+            raise StepFailed("The stack is deployed but not healthy; see: make logs FUNCTION=health")
+        time.sleep(0.3)

@@ -1,0 +1,88 @@
+"""Installs the pinned tools into the checkout, under `.local/`."""
+
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from . import fingerprint
+from .console import StepFailed, run_logged, step
+from .settings import HERE, LOCAL, NODE, TARGET, VENVS
+
+VENV_NAMES = ["tools", "emulator", "payments", "moto"]
+ASL_VALIDATOR = str(NODE / "node_modules" / ".bin" / "asl-validator")
+
+
+def set_up() -> None:
+    """Installs what is missing or out of date; an unchanged rerun does nothing."""
+    require_machine()
+    LOCAL.mkdir(exist_ok=True)
+    stale = [name for name in VENV_NAMES if not fingerprint.is_current(f"venv-{name}", venv_fingerprint(name))]
+    installs = [(install_venv, name) for name in stale]
+    if not fingerprint.is_current("node", node_fingerprint()):
+        installs.append((install_node, None))
+    if not installs:
+        return
+    with step("pinned tools installed into .local/"), ThreadPoolExecutor() as pool:
+        for future in [pool.submit(install, name) for install, name in installs]:
+            future.result()
+
+
+def require_machine() -> None:
+    """Says in one line what this machine lacks."""
+    missing = []
+    if sys.version_info < (3, 11):
+        missing.append(f"Python 3.11 or newer (this is {sys.version.split()[0]})")
+    if not has_module("ensurepip"):
+        missing.append("Python's venv module (Debian: python3-venv)")
+    if not shutil.which("cargo"):
+        missing.append("Rust (cargo)")
+    if not shutil.which("cc"):
+        missing.append("a C linker (cc)")
+    if not (shutil.which("node") and shutil.which("npm")):
+        missing.append("Node.js with npm")
+    if TARGET == "localstack" and not shutil.which("docker"):
+        missing.append("Docker (or leave TARGET out, for the embedded emulator)")
+    if TARGET not in ("embedded", "localstack"):
+        missing.append(f"a TARGET that is embedded or localstack, not {TARGET!r}")
+    if missing:
+        raise StepFailed("Box Office needs " + ", and ".join(missing) + ".")
+
+
+def has_module(name: str) -> bool:
+    return subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True).returncode == 0
+
+
+def requirements(name: str):
+    return HERE / "requirements" / f"{name}.txt"
+
+
+def venv_fingerprint(name: str) -> str:
+    # A virtual environment knows its own path: one that was moved with the checkout is of no use.
+    return fingerprint.of([requirements(name)], sys.version, str(VENVS))
+
+
+def install_venv(name: str) -> None:
+    fingerprint.forget(f"venv-{name}")
+    venv = VENVS / name
+    shutil.rmtree(venv, ignore_errors=True)
+    script = (
+        f"'{sys.executable}' -m venv '{venv}' && "
+        # The file names every version, so there is nothing to resolve.
+        f"'{venv}/bin/pip' install --disable-pip-version-check --no-deps --requirement '{requirements(name)}'"
+    )
+    run_logged(f"tools for {name}", ["sh", "-c", script], f"setup-{name}", env=None)
+    fingerprint.record(f"venv-{name}", venv_fingerprint(name))
+
+
+def node_fingerprint() -> str:
+    return fingerprint.of([HERE / "package.json", HERE / "package-lock.json"])
+
+
+def install_node(_: None) -> None:
+    fingerprint.forget("node")
+    NODE.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, NODE / name)
+    run_logged("tools for Node", ["npm", "ci", "--no-audit", "--no-fund"], "setup-node", cwd=NODE, env=None)
+    fingerprint.record("node", node_fingerprint())

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Runs every static check, all of them even when one fails, and sums up at the end."""
+
+import sys
+
+from checkout import ROOT, run
+from boxoffice_local import toolchain
+from boxoffice_local.console import StepFailed
+from boxoffice_local.settings import tool
+
+
+def files(*patterns: str) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
+
+
+def checks() -> list[tuple[str, list[str]]]:
+    return [
+        ("Formatting", ["cargo", "fmt", "--all", "--check"]),
+        # In the release profile, so that build scripts and macros are shared with the build.
+        ("Clippy", ["cargo", "clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        ("cfn-lint", [tool("cfn-lint"), "template.yaml", *files("infra/**/*.yaml", "infra/**/*.yml")]),
+        ("SAM template", [tool("sam"), "validate", "--lint", "--template-file", "template.yaml"]),
+        # Resources are filled in by the template, so they are not ARNs yet.
+        ("State machines", [
+            toolchain.ASL_VALIDATOR, "--no-arn-check",
+            *[word for file in files("statemachines/*.asl.json") for word in ("--json-path", file)],
+        ]),
+    ]
+
+
+def main() -> None:
+    try:
+        toolchain.set_up()
+    except StepFailed as failure:
+        sys.exit(str(failure))
+    failed = [title for title, command in checks() if not run(title, *command)]
+    if failed:
+        sys.exit(f"\nLint failed: {', '.join(failed)}")
+    print("\nLint passed.")
+
+
+if __name__ == "__main__":
+    main()

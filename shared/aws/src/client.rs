@@ -1,0 +1,97 @@
+//! SDK configuration, the same for every function.
+
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::{operation::transact_write_items::TransactWriteItemsError, types::CancellationReason};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    interceptors::context::InterceptorContext,
+    retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority},
+};
+use std::time::Duration;
+
+/// The shared configuration: region, credentials and endpoint from the environment as every AWS SDK reads them
+/// (`AWS_REGION`, `AWS_ENDPOINT_URL`, …), so that nothing here knows which cloud answers.
+///
+/// An attempt may take 3 s and a call 9 s in all, so that a function answers within its own 15 s whatever AWS does.
+pub async fn sdk_config() -> SdkConfig {
+    let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(9))
+        .build();
+    // Short first waits: most retries here are two buyers meeting on one seat counter for a few milliseconds.
+    let retries = RetryConfig::standard()
+        .with_max_attempts(8)
+        .with_initial_backoff(Duration::from_millis(25))
+        .with_max_backoff(Duration::from_millis(800));
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client)
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .load()
+        .await
+}
+
+/// A DynamoDB client that also retries a transaction cancelled only because it met another one.
+pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config).retry_classifier(MetAnotherTransaction).build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+/// `TransactionCanceledException` is final to the SDK, yet it has two very different causes: a condition that does
+/// not hold (an answer, never retried) and a collision with a concurrent transaction or a throttled partition (nothing was decided; the
+/// same request may well succeed). The SDK's own backoff and jitter then space the tries.
+#[derive(Debug)]
+struct MetAnotherTransaction;
+
+impl ClassifyRetry for MetAnotherTransaction {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
+        match error.as_operation_error().and_then(|error| error.downcast_ref::<TransactWriteItemsError>()) {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
+                if only_collided(cancelled.cancellation_reasons()) =>
+            {
+                RetryAction::transient_error()
+            }
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "met another transaction"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::modeled_as_retryable_classifier())
+    }
+}
+
+/// Whether no item was refused, and at least one could not be decided.
+pub(crate) fn only_collided(reasons: &[CancellationReason]) -> bool {
+    let codes = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
+    codes().count() > 0
+        && codes()
+            .all(|code| matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(codes: &[&str]) -> Vec<CancellationReason> {
+        codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+    }
+
+    #[test]
+    fn a_refused_condition_is_an_answer_and_a_collision_is_not() {
+        assert!(only_collided(&reasons(&["None", "TransactionConflict"])));
+        assert!(only_collided(&reasons(&["ThrottlingError", "TransactionConflict"])));
+        assert!(!only_collided(&reasons(&["TransactionConflict", "ConditionalCheckFailed"])));
+        assert!(!only_collided(&reasons(&["None", "None"])));
+        assert!(!only_collided(&[]));
+    }
+}

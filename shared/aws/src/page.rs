@@ -1,0 +1,157 @@
+//! Lists, a page at a time.
+//!
+//! A cursor is where DynamoDB stopped, spelled so that it can travel in a URL. It comes back from the client, so it is read as input: of
+//! bounded size, with exactly the attributes of the index it is for, and inside the partition that the list reads anyway.
+
+use crate::Item;
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Serialize;
+use std::{collections::BTreeMap, str::FromStr};
+
+/// How many items a page may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(u16);
+
+impl Limit {
+    /// The most items a page may hold.
+    pub const MAX: u16 = 100;
+
+    /// The number of items.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(20)
+    }
+}
+
+/// Why a string is not a [`Limit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a whole number from 1 to {}", Limit::MAX)]
+pub struct InvalidLimit;
+
+impl FromStr for Limit {
+    type Err = InvalidLimit;
+    fn from_str(text: &str) -> Result<Self, InvalidLimit> {
+        match text.parse() {
+            Ok(limit @ 1..=Self::MAX) => Ok(Self(limit)),
+            _ => Err(InvalidLimit),
+        }
+    }
+}
+
+/// Why a string is not a cursor of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a cursor this list gave out; leave it out to start from the first page")]
+pub struct InvalidCursor;
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(BTreeMap<String, String>);
+
+impl Cursor {
+    const MAX_LENGTH: usize = 2048;
+
+    /// The cursor after the item with this key; `None` where the key is not one of strings.
+    pub fn from_key(key: &Item) -> Option<Self> {
+        key.iter()
+            .map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone())))
+            .collect::<Option<BTreeMap<_, _>>>()
+            .map(Self)
+    }
+
+    /// The key to go on from, should the cursor belong to this index (its key attributes) and partition (the value of the first of them).
+    ///
+    /// # Errors
+    /// When it does not: DynamoDB would refuse it, or answer from elsewhere.
+    pub fn into_key(self, attributes: &[&str], partition: &str) -> Result<Item, InvalidCursor> {
+        let of_this_index = self.0.len() == attributes.len()
+            && attributes.iter().all(|name| self.0.get(*name).is_some_and(|value| !value.is_empty()));
+        let of_this_partition =
+            attributes.first().and_then(|name| self.0.get(*name)).is_some_and(|value| value == partition);
+        if !(of_this_index && of_this_partition) {
+            return Err(InvalidCursor);
+        }
+        Ok(self.0.into_iter().map(|(name, value)| (name, AttributeValue::S(value))).collect())
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        if text.len() > Self::MAX_LENGTH {
+            return Err(InvalidCursor);
+        }
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
+        serde_json::from_slice(&json).map(Self).map_err(|_| InvalidCursor)
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let json = serde_json::to_vec(&self.0).map_err(|_| std::fmt::Error)?;
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(json))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Some items of a list, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Page<T> {
+    /// The items, newest first unless the list says otherwise.
+    pub items: Vec<T>,
+    /// Pass it as `next` for the following page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Cursor>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(partition: &str) -> Item {
+        [("gsi1pk", partition), ("gsi1sk", "2030"), ("pk", "INV#1"), ("sk", "META")]
+            .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+            .into()
+    }
+
+    const INDEX: [&str; 4] = ["gsi1pk", "gsi1sk", "pk", "sk"];
+
+    #[test]
+    fn a_cursor_leads_back_to_its_key() {
+        let cursor: Cursor = Cursor::from_key(&key("ALL")).unwrap().to_string().parse().unwrap();
+        assert_eq!(cursor.into_key(&INDEX, "ALL"), Ok(key("ALL")));
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_is_refused() {
+        let cursor = Cursor::from_key(&key("OTHERS")).unwrap();
+        assert_eq!(cursor.clone().into_key(&INDEX, "ALL"), Err(InvalidCursor));
+        assert_eq!(cursor.into_key(&["pk", "sk"], "OTHERS"), Err(InvalidCursor));
+    }
+
+    #[test]
+    fn limits_have_bounds() {
+        assert_eq!("100".parse::<Limit>().map(Limit::get), Ok(100));
+        for bad in ["0", "101", "-1", "x", "", "1.0"] {
+            assert_eq!(bad.parse::<Limit>(), Err(InvalidLimit), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_a_cursor_never_panics(text in "\\PC{0,200}") {
+            let _ = text.parse::<Cursor>().map(|cursor| cursor.into_key(&INDEX, "ALL"));
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Every refusal the API knows, as RFC 9457 problem details.
+
+use boxoffice_aws::{StoreError, page::InvalidCursor};
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+
+/// What went wrong, for programs. The first group is the reference system's list; the others follow its style.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// A field breaks its rule.
+    ValidationError,
+    /// A quantity is not a whole number in range.
+    InvalidQuantity,
+    /// A price is not a positive amount with two decimals.
+    InvalidPrice,
+    /// Seats cannot be changed as asked.
+    InvalidInventory,
+    /// A date is not one, or not in the future.
+    InvalidEventDate,
+    /// Another event on sale has that name.
+    InventoryAlreadyExists,
+    /// Not that many seats are left.
+    InventoryUnavailable,
+    /// No such ticket.
+    TicketNotFound,
+    /// The ticket is cancelled already.
+    TicketAlreadyCancelled,
+    /// Something this depends on is down; try again.
+    ServiceUnavailable,
+
+    /// The body is not JSON, or not this call's JSON.
+    InvalidJson,
+    /// The body has a field this call does not know.
+    UnknownField,
+    /// The body is larger than any call needs.
+    BodyTooLarge,
+    /// The body is not `application/json`.
+    UnsupportedMediaType,
+    /// The cursor is not one this list gave out.
+    InvalidCursor,
+    /// An id is not spelled as ids of its kind are.
+    InvalidId,
+    /// No such event on sale.
+    InventoryNotFound,
+    /// No such payment.
+    PaymentNotFound,
+    /// No saga for this ticket (yet).
+    SagaNotFound,
+    /// No such path.
+    RouteNotFound,
+    /// Someone changed it in between; read it again.
+    VersionConflict,
+    /// Seats are held or sold, so this cannot be done.
+    InventoryInUse,
+    /// The event has begun.
+    SalesClosed,
+    /// The call must carry an `Idempotency-Key`.
+    IdempotencyKeyRequired,
+    /// The key was used for another request.
+    IdempotencyKeyReused,
+    /// The payment is not waiting to be paid.
+    PaymentNotPending,
+    /// The payment has no money to give back.
+    PaymentNotRefundable,
+    /// The seats were not paid for in time.
+    HoldExpired,
+    /// The payment provider declined.
+    PaymentDeclined,
+    /// A bug or a wrong deployment; the log has the details.
+    InternalError,
+}
+
+impl Code {
+    /// The HTTP status that goes with it.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::ValidationError
+            | Self::InvalidQuantity
+            | Self::InvalidPrice
+            | Self::InvalidEventDate
+            | Self::InvalidJson
+            | Self::UnknownField
+            | Self::InvalidCursor
+            | Self::InvalidId
+            | Self::IdempotencyKeyRequired => StatusCode::BAD_REQUEST,
+            Self::PaymentDeclined => StatusCode::PAYMENT_REQUIRED,
+            Self::TicketNotFound
+            | Self::InventoryNotFound
+            | Self::PaymentNotFound
+            | Self::SagaNotFound
+            | Self::RouteNotFound => StatusCode::NOT_FOUND,
+            Self::InvalidInventory
+            | Self::InventoryAlreadyExists
+            | Self::InventoryUnavailable
+            | Self::TicketAlreadyCancelled
+            | Self::VersionConflict
+            | Self::InventoryInUse
+            | Self::SalesClosed
+            | Self::PaymentNotPending
+            | Self::PaymentNotRefundable
+            | Self::HoldExpired => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The same for every occurrence, as RFC 9457 asks of a title.
+    fn title(self) -> &'static str {
+        match self {
+            Self::ValidationError => "A field breaks its rule",
+            Self::InvalidQuantity => "Not a quantity of seats",
+            Self::InvalidPrice => "Not a price",
+            Self::InvalidInventory => "Seats cannot be changed like this",
+            Self::InvalidEventDate => "Not a date this can have",
+            Self::InventoryAlreadyExists => "An event of that name is on sale already",
+            Self::InventoryUnavailable => "Not enough seats left",
+            Self::TicketNotFound => "No such ticket",
+            Self::TicketAlreadyCancelled => "The ticket is cancelled already",
+            Self::ServiceUnavailable => "Something this depends on is unavailable",
+            Self::InvalidJson => "The body cannot be read",
+            Self::UnknownField => "The body has a field this call does not know",
+            Self::BodyTooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The body must be application/json",
+            Self::InvalidCursor => "Not a cursor of this list",
+            Self::InvalidId => "Not an id",
+            Self::InventoryNotFound => "No such event on sale",
+            Self::PaymentNotFound => "No such payment",
+            Self::SagaNotFound => "No saga for this ticket",
+            Self::RouteNotFound => "No such path",
+            Self::VersionConflict => "It was changed in between",
+            Self::InventoryInUse => "Seats are held or sold",
+            Self::SalesClosed => "Sales are closed",
+            Self::IdempotencyKeyRequired => "The Idempotency-Key header is missing",
+            Self::IdempotencyKeyReused => "The Idempotency-Key was used for another request",
+            Self::PaymentNotPending => "The payment is not waiting to be paid",
+            Self::PaymentNotRefundable => "The payment has nothing to refund",
+            Self::HoldExpired => "The seats were not paid for in time",
+            Self::PaymentDeclined => "The payment was declined",
+            Self::InternalError => "Something is wrong on our side",
+        }
+    }
+}
+
+/// A refusal: what [`Code`], of what occurrence, at which field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What went wrong.
+    pub code: Code,
+    /// This occurrence, for people.
+    pub detail: String,
+    /// The field, parameter or header at fault, in the caller's own spelling.
+    pub field: Option<String>,
+}
+
+/// Where every problem type is described; the fragment is the code.
+const TYPE_BASE: &str = "https://github.com/box-office/box-office/blob/main/docs/problems.md";
+
+/// The wire form of a [`Problem`].
+#[derive(Debug, Serialize)]
+pub(crate) struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    code: Code,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    instance: &'a str,
+}
+
+impl Problem {
+    /// A problem with the request as a whole.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), field: None }
+    }
+
+    /// The same, at this field.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// The problem as the client gets it; `instance` names this occurrence (the correlation id), so that it can be found in the logs.
+    pub(crate) fn document<'a>(&'a self, instance: &'a str) -> Document<'a> {
+        let code = serde_json::to_value(self.code).ok();
+        let fragment = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default();
+        Document {
+            kind: format!("{TYPE_BASE}#{}", fragment.to_ascii_lowercase()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            field: self.field.as_deref(),
+            instance,
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    /// Logs the cause here, at the boundary, and once; the client learns only whether to try again.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => {
+                tracing::warn!(cause, "store unavailable");
+                Self::new(
+                    Code::ServiceUnavailable,
+                    "Nothing was decided. Try again, with the same Idempotency-Key if you sent one.",
+                )
+            }
+            StoreError::Broken(cause) => {
+                tracing::error!(cause, "store broken");
+                Self::new(Code::InternalError, "The error is in our log under the instance given here.")
+            }
+        }
+    }
+}
+
+impl From<InvalidCursor> for Problem {
+    fn from(error: InvalidCursor) -> Self {
+        Self::new(Code::InvalidCursor, format!("next {error}.")).at("next")
+    }
+}

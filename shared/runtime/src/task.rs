@@ -1,0 +1,213 @@
+//! A saga step in, a result or an error name of the state machine's contract out.
+//!
+//! Lambda hands a failed function's error type to Step Functions, whose `Retry` and `Catch` match on it by name. So each step's
+//! error is an enum with stated names, and `statemachines/` has a test that those are the names the machine knows.
+
+use boxoffice_aws::{
+    Journal, StoreError,
+    journal::{Entry, Step, StepStatus},
+};
+use boxoffice_kernel::{Correlation, TicketId, Timestamp, Trace};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::future::Future;
+
+/// What the state machine passes to every step.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SagaInput<B> {
+    /// What the step needs to know of the booking, from the event that started the saga.
+    pub booking: B,
+    /// Where the saga comes from.
+    pub trace: Trace,
+    /// How often Step Functions has retried this step: 0 at first.
+    #[serde(default)]
+    pub retries: u32,
+    /// On the way back: what made the saga turn.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+    /// Of a step that waits: what to report to.
+    #[serde(default)]
+    pub task_token: Option<String>,
+    /// This execution of the state machine.
+    #[serde(default)]
+    pub execution_arn: String,
+}
+
+/// What made the saga turn back: the error of a step, as the state machine caught it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The step, by its name in the state machine.
+    pub step: String,
+    /// The error's name.
+    pub error: String,
+    /// What Lambda reported with it.
+    #[serde(default)]
+    pub cause: String,
+}
+
+/// The least every step knows of its booking.
+pub trait Booking {
+    /// The ticket the saga is about.
+    fn ticket_id(&self) -> TicketId;
+}
+
+/// Why a step did not do its work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepFailure {
+    /// A rule says no. The name is matched in the state machine, which never retries it.
+    #[error("{detail}")]
+    Refused {
+        /// The name in the state machine's contract.
+        name: &'static str,
+        /// This occurrence, for people.
+        detail: String,
+    },
+    /// It may work later: the state machine tries again.
+    #[error("{0}")]
+    Transient(String),
+    /// It will not work by trying again: a bug or a wrong deployment. The saga turns back at once.
+    #[error("{0}")]
+    Defect(String),
+}
+
+impl StepFailure {
+    /// The name of [`StepFailure::Transient`] in the state machine.
+    pub const TRANSIENT: &'static str = "Transient";
+    /// The name of [`StepFailure::Defect`] in the state machine.
+    pub const DEFECT: &'static str = "Defect";
+
+    /// The error's name in the state machine.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Refused { name, .. } => name,
+            Self::Transient(_) => Self::TRANSIENT,
+            Self::Defect(_) => Self::DEFECT,
+        }
+    }
+}
+
+impl From<StoreError> for StepFailure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Transient(error.to_string()),
+            StoreError::Broken(_) => Self::Defect(error.to_string()),
+        }
+    }
+}
+
+impl From<StepFailure> for Diagnostic {
+    fn from(failure: StepFailure) -> Self {
+        Self { error_type: failure.name().to_owned(), error_message: failure.to_string() }
+    }
+}
+
+/// Serves invocations that are not journaled steps until Lambda ends the environment.
+///
+/// # Errors
+/// When the Lambda runtime does.
+pub async fn serve_plain<I, T, F, Fut>(function: &'static str, run: F) -> Result<(), Error>
+where
+    I: DeserializeOwned,
+    T: Serialize,
+    F: Fn(I) -> Fut,
+    Fut: Future<Output = Result<T, StepFailure>>,
+{
+    let run = &run;
+    lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
+        let input = serde_json::from_value(event.payload)
+            .map_err(|error| StepFailure::Defect(format!("{function} does not understand its input: {error}")))?;
+        let outcome = Box::pin(run(input)).await;
+        let error = outcome.as_ref().err();
+        tracing::info!(
+            function,
+            error = error.map(StepFailure::name),
+            cause = error.map(ToString::to_string),
+            "invocation"
+        );
+        outcome
+    }))
+    .await
+}
+
+/// Serves a step of the saga until Lambda ends the environment: runs it, writes the journal, and reports the outcome by its contract name.
+///
+/// # Errors
+/// When the Lambda runtime does.
+pub async fn serve<B, T, F, Fut>(step: Step, journal: Journal, run: F) -> Result<(), Error>
+where
+    B: Booking + DeserializeOwned,
+    T: Serialize,
+    F: Fn(SagaInput<B>) -> Fut,
+    Fut: Future<Output = Result<T, StepFailure>>,
+{
+    let (journal, run) = (&journal, &run);
+    lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
+        let input: SagaInput<B> = serde_json::from_value(event.payload)
+            .map_err(|error| StepFailure::Defect(format!("{step} does not understand its input: {error}")))?;
+        // Boxed, or the compiler's layout of all that a step may await nests deeper than it allows.
+        Box::pin(journaled(step, journal, input, run)).await
+    }))
+    .await
+}
+
+async fn journaled<B, T, F, Fut>(step: Step, journal: &Journal, input: SagaInput<B>, run: F) -> Result<T, StepFailure>
+where
+    B: Booking,
+    F: Fn(SagaInput<B>) -> Fut,
+    Fut: Future<Output = Result<T, StepFailure>>,
+{
+    let started_at = Timestamp::now();
+    let (ticket, attempt) = (input.booking.ticket_id(), input.retries.saturating_add(1));
+    let reason = input.failure.as_ref().map(|failure| failure.error.clone());
+    let correlation_id: Correlation = input.trace.correlation_id.clone();
+    let outcome = run(input).await;
+    let failure = outcome.as_ref().err();
+    let entry = Entry {
+        status: match (failure, step.is_undo()) {
+            (Some(_), _) => StepStatus::Failed,
+            (None, true) => StepStatus::Compensated,
+            (None, false) => StepStatus::Completed,
+        },
+        attempt,
+        started_at,
+        executed_at: Timestamp::now(),
+        reason,
+        error_code: failure.map(|failure| failure.name().to_owned()),
+        error_message: failure.map(ToString::to_string),
+    };
+    tracing::info!(
+        %step,
+        ticket_id = %ticket,
+        %correlation_id,
+        attempt,
+        status = ?entry.status,
+        error = entry.error_code,
+        cause = entry.error_message,
+        "step"
+    );
+    let written = journal.record(ticket, step, &entry).await;
+    match (outcome, written) {
+        // The work is done, but its entry is not: running the step again does no work twice and writes the entry.
+        (Ok(_), Err(error)) => Err(error.into()),
+        (outcome, _) => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_reaches_the_state_machine_under_its_contract_name() {
+        let refused = StepFailure::Refused { name: "HoldLost", detail: "the seats are gone".into() };
+        let diagnostic = Diagnostic::from(refused);
+        assert_eq!(
+            (diagnostic.error_type.as_str(), diagnostic.error_message.as_str()),
+            ("HoldLost", "the seats are gone")
+        );
+        let unavailable = StepFailure::from(StoreError::Unavailable("throttled".into()));
+        assert_eq!(Diagnostic::from(unavailable).error_type, "Transient");
+        assert_eq!(StepFailure::from(StoreError::Broken("no table".into())).name(), "Defect");
+    }
+}

@@ -1,0 +1,102 @@
+//! Everything of the running stack, opened at once: what a test starts with.
+
+use crate::{
+    Failure, Outcome, api::Api, bus::Bus, contract::Contracts, machine::Machine, provider::Provider, stack::Stack,
+    tables::Tables,
+};
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_sdk_dynamodb::config::Credentials;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider as Tls, rustls_provider::CryptoMode},
+};
+use std::{sync::Arc, time::Duration};
+
+/// The running stack, from every side it can be seen from.
+#[derive(Debug, Clone)]
+pub struct BoxOffice {
+    /// Where it is.
+    pub stack: Arc<Stack>,
+    /// As its clients see it.
+    pub api: Api,
+    /// What it wrote.
+    pub tables: Tables,
+    /// What it said.
+    pub bus: Bus,
+    /// What its state machine did.
+    pub machine: Machine,
+    /// What its events promise.
+    pub contracts: Contracts,
+    provider: Option<Provider>,
+    sqs: aws_sdk_sqs::Client,
+}
+
+impl BoxOffice {
+    /// The stack that `make up` started.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn open() -> Outcome<Self> {
+        let stack = Arc::new(Stack::load()?);
+        let aws = aws_config_for(&stack).await;
+        let sqs = aws_sdk_sqs::Client::new(&aws);
+        Ok(Self {
+            api: Api::at(&stack.api_url)?,
+            tables: Tables::new(aws_sdk_dynamodb::Client::new(&aws), stack.clone()),
+            bus: Bus::new(aws_sdk_eventbridge::Client::new(&aws), sqs.clone(), stack.clone()),
+            machine: Machine::new(aws_sdk_sfn::Client::new(&aws), stack.clone()),
+            contracts: Contracts::of_this_checkout(),
+            provider: stack.payments_url.as_deref().map(Provider::at).transpose()?,
+            sqs,
+            stack,
+        })
+    }
+
+    /// The payment provider, which locally is one whose failures a test can order.
+    ///
+    /// # Errors
+    /// When the stack's payments go to the real one.
+    pub fn provider(&self) -> Outcome<&Provider> {
+        self.provider.as_ref().ok_or_else(|| {
+            Failure::new("this stack's payments go to Stripe itself; what needs the local payment provider cannot run")
+        })
+    }
+
+    /// The messages about this ticket on the queue that operators watch, taken off it.
+    ///
+    /// # Errors
+    /// When the queue does not answer.
+    pub async fn stuck_booking_messages(&self, ticket_id: &str) -> Outcome<Vec<String>> {
+        let queue = self.stack.output("StuckBookingsQueueUrl")?;
+        let failed = |error: &dyn std::error::Error| Failure::of("reading the queue of stuck bookings", error);
+        let received = self.sqs.receive_message().queue_url(queue).max_number_of_messages(10);
+        // Others' messages come back at once: this is not a consumer, only a reader.
+        let received = received.visibility_timeout(1).wait_time_seconds(1).send().await.map_err(|e| failed(&e))?;
+        let mut about_it = Vec::new();
+        for message in received.messages() {
+            let body = message.body().unwrap_or_default();
+            if body.contains(ticket_id) {
+                about_it.push(body.to_owned());
+                let receipt = message.receipt_handle().unwrap_or_default();
+                let delete = self.sqs.delete_message().queue_url(queue).receipt_handle(receipt);
+                delete.send().await.map_err(|e| failed(&e))?;
+            }
+        }
+        Ok(about_it)
+    }
+}
+
+async fn aws_config_for(stack: &Stack) -> aws_config::SdkConfig {
+    let http_client = Builder::new().tls_provider(Tls::Rustls(CryptoMode::Ring)).build_https();
+    let retries = RetryConfig::standard().with_max_attempts(5).with_max_backoff(Duration::from_secs(2));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client)
+        .retry_config(retries)
+        .region(Region::new(stack.region.clone()));
+    if let Some(endpoint) = &stack.aws_endpoint {
+        // An emulator asks for credentials and does not look at them; a developer's own must not go there.
+        let credentials = Credentials::new("test", "test", None, None, "emulator");
+        loader = loader.endpoint_url(endpoint).credentials_provider(credentials);
+    }
+    loader.load().await
+}

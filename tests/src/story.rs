@@ -1,0 +1,457 @@
+//! Shows, bookings and what becomes of them: the words that tests are written in.
+//!
+//! ```text
+//! let show = box_office.show(10).await?;
+//! let booking = show.order(2).paid_with(Card::Good).booked().await?;
+//! booking.until_confirmed().await?;
+//! assert_eq!(show.seats().await?, Seats { available: 8, held: 0, sold: 2 });
+//! ```
+
+use crate::{
+    BoxOffice, Failure, Outcome, ensure,
+    http::{Reply, Request},
+    model::{Cents, Inventory, Payment, PaymentStatus, Saga, SagaStatus, Seats, Ticket, TicketStatus},
+    provider::Money,
+    transcript::History,
+    wait::{AFTER_ALL_RETRIES, Look, SOON, until},
+};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// A name that nobody has used before: tests run beside each other and again.
+pub fn fresh(what: &str) -> String {
+    format!("{what}-{}", uuid::Uuid::now_v7().simple())
+}
+
+/// An id of this kind, of something that does not exist.
+pub fn fresh_id(prefix: &str) -> String {
+    format!("{prefix}_{}", uuid::Uuid::now_v7().simple())
+}
+
+/// A number below this one that a test beside or after this one hardly has too.
+pub fn random(below: u32) -> u32 {
+    // The last 32 bits of a UUIDv7 are random.
+    let [.., a, b, c, d] = uuid::Uuid::now_v7().into_bytes();
+    u32::from_be_bytes([a, b, c, d]) % below
+}
+
+/// So many days from now, as the API spells instants.
+pub fn in_days(days: i64) -> String {
+    let instant = OffsetDateTime::now_utc().saturating_add(time::Duration::days(days));
+    // Formatting fails only for years beyond 9999.
+    instant.replace_nanosecond(0).unwrap_or(instant).format(&Rfc3339).unwrap_or_default()
+}
+
+/// What a buyer pays with, by how it behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Card {
+    /// Is charged.
+    Good,
+    /// Is declined.
+    Declined,
+    /// Asks its holder to confirm at the bank, which nobody does while a booking waits.
+    AsksForAction,
+}
+
+impl Card {
+    /// Stripe's test payment method that behaves so.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Good => "pm_card_visa",
+            Self::Declined => "pm_card_chargeDeclined",
+            Self::AsksForAction => "pm_card_authenticationRequired",
+        }
+    }
+}
+
+/// A JSON object to be sent, of which a test changes the one field it is about.
+#[derive(Debug, Clone)]
+pub struct Body(Map<String, Value>);
+
+impl Body {
+    /// A body with these fields.
+    pub fn of(fields: Value) -> Self {
+        match fields {
+            Value::Object(fields) => Self(fields),
+            _ => Self(Map::new()),
+        }
+    }
+
+    /// What puts such an event on sale.
+    pub fn show(seats: u32) -> Self {
+        Self::of(json!({
+            "eventName": fresh("Show"), "eventDate": in_days(30), "totalSeats": seats,
+            "price": 49.90, "currency": "EUR", "location": "Concert Hall, Vienna",
+        }))
+    }
+
+    /// The same with this field.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// The same without this field.
+    #[must_use]
+    pub fn without(mut self, field: &str) -> Self {
+        self.0.remove(field);
+        self
+    }
+
+    /// To be sent.
+    pub fn json(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+}
+
+/// An event on sale.
+#[derive(Debug, Clone)]
+pub struct Show {
+    house: BoxOffice,
+    /// As it was when it went on sale.
+    pub inventory: Inventory,
+}
+
+impl BoxOffice {
+    /// Puts a new event on sale, with so many seats at 49.90 EUR.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn show(&self, seats: u32) -> Outcome<Show> {
+        self.show_with(&Body::show(seats)).await
+    }
+
+    /// Puts a new event on sale.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn show_with(&self, body: &Body) -> Outcome<Show> {
+        let inventory: Inventory = self.api.post_inventory(&body.json()).send().await?.answer(201)?;
+        Ok(Show { house: self.clone(), inventory })
+    }
+}
+
+impl Show {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.inventory.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inventory.event_name
+    }
+
+    /// As it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn now(&self) -> Outcome<Inventory> {
+        self.house.api.inventory(self.id()).await
+    }
+
+    /// Where its seats are now; they always add up.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub async fn seats(&self) -> Outcome<Seats> {
+        let now = self.now().await?;
+        let seats = Seats { available: now.available_seats, held: now.held_seats, sold: now.sold_seats };
+        ensure!(
+            seats.total() == now.total_seats,
+            "the seats of {} do not add up: {} total is not {seats}",
+            self.id(),
+            now.total_seats
+        );
+        Ok(seats)
+    }
+
+    /// An order for so many seats, to be paid later unless said otherwise.
+    pub fn order(&self, quantity: u32) -> Order {
+        let body = json!({ "userId": fresh_id("usr"), "inventoryId": self.id(), "quantity": quantity });
+        Order { house: self.house.clone(), body: Body::of(body), key: fresh("order") }
+    }
+}
+
+/// What a buyer is about to send.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Order {
+    house: BoxOffice,
+    /// The body.
+    pub body: Body,
+    /// The idempotency key.
+    pub key: String,
+}
+
+impl Order {
+    /// To be charged to this card at once.
+    pub fn paid_with(self, card: Card) -> Self {
+        self.with("paymentMethodToken", card.token())
+    }
+
+    /// With this field.
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.body = self.body.with(field, value);
+        self
+    }
+
+    /// Without this field.
+    pub fn without(mut self, field: &str) -> Self {
+        self.body = self.body.without(field);
+        self
+    }
+
+    /// The request this makes.
+    pub fn request(&self) -> Request {
+        self.house.api.post_ticket(&self.key, &self.body.json())
+    }
+
+    /// Sends it, whatever comes back.
+    ///
+    /// # Errors
+    /// When nothing comes back.
+    pub async fn sent(&self) -> Outcome<Reply> {
+        self.request().send().await
+    }
+
+    /// Sends it, and gets a ticket.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn booked(&self) -> Outcome<Booking> {
+        let ticket: Ticket = self.sent().await?.answer(201)?;
+        Ok(self.house.booking(ticket))
+    }
+}
+
+impl BoxOffice {
+    /// The booking of this ticket.
+    pub fn booking(&self, ticket: Ticket) -> Booking {
+        Booking { house: self.clone(), ticket }
+    }
+}
+
+/// A ticket and all that belongs to it.
+#[derive(Debug, Clone)]
+pub struct Booking {
+    house: BoxOffice,
+    /// The ticket as it was when it was booked.
+    pub ticket: Ticket,
+}
+
+impl Booking {
+    /// The ticket's id.
+    pub fn id(&self) -> &str {
+        &self.ticket.id
+    }
+
+    /// The payment's id.
+    pub fn payment_id(&self) -> &str {
+        &self.ticket.payment_id
+    }
+
+    /// The reservation's id, which follows from the ticket's.
+    pub fn reservation_id(&self) -> String {
+        self.id().replacen("tkt_", "rsv_", 1)
+    }
+
+    /// The ticket as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn now(&self) -> Outcome<Ticket> {
+        self.house.api.ticket(self.id()).await
+    }
+
+    /// The payment as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not there yet.
+    pub async fn payment(&self) -> Outcome<Payment> {
+        self.house.api.payment(self.payment_id()).await
+    }
+
+    /// The saga as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not there yet.
+    pub async fn saga(&self) -> Outcome<Saga> {
+        self.house.api.saga(self.id()).await
+    }
+
+    /// What was stored of it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or an event breaks its contract.
+    pub async fn history(&self) -> Outcome<History> {
+        History::read(&self.house, self.id(), &self.reservation_id(), self.payment_id()).await
+    }
+
+    /// What the provider charged and gave back for it.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub async fn money(&self) -> Outcome<Money> {
+        self.house.provider()?.money(self.id()).await
+    }
+
+    /// The buyer pays.
+    ///
+    /// # Errors
+    /// When nothing comes back.
+    pub async fn pay(&self, card: Card) -> Outcome<Reply> {
+        self.house.api.process(self.payment_id(), card.token()).send().await
+    }
+
+    /// The buyer cancels.
+    ///
+    /// # Errors
+    /// When nothing comes back.
+    pub async fn cancel(&self) -> Outcome<Reply> {
+        self.house.api.cancel(self.id()).send().await
+    }
+
+    /// Waits until the saga has made a payment for the buyer to pay.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn until_payable(&self) -> Outcome<Payment> {
+        self.until_payment_is(PaymentStatus::Pending).await
+    }
+
+    /// Waits until the payment has this status.
+    ///
+    /// # Errors
+    /// When it never has.
+    pub async fn until_payment_is(&self, status: PaymentStatus) -> Outcome<Payment> {
+        until(format_args!("the payment of {} is {status:?}", self.id()), SOON, async || {
+            let reply = self.house.api.get(&format!("/payments/{}", self.payment_id())).send().await?;
+            if reply.status == 404 {
+                return Ok(Look::NotYet("no payment".into()));
+            }
+            let payment: Payment = reply.answer(200)?;
+            Ok(Look::done_if(payment.status == status, payment))
+        })
+        .await
+    }
+
+    /// Waits until the saga has this status.
+    ///
+    /// # Errors
+    /// When it never has.
+    pub async fn until_saga_is(&self, status: SagaStatus, within: Duration) -> Outcome<Saga> {
+        until(format_args!("the saga of {} is {status:?}", self.id()), within, async || {
+            let reply = self.house.api.get(&format!("/sagas/{}", self.id())).send().await?;
+            if reply.status == 404 {
+                return Ok(Look::NotYet("no saga".into()));
+            }
+            let saga: Saga = reply.answer(200)?;
+            Ok(Look::done_if(saga.status == status, saga))
+        })
+        .await
+    }
+
+    /// Waits until the ticket is no longer pending and its saga has ended, in whatever way.
+    ///
+    /// # Errors
+    /// When that never happens.
+    pub async fn until_settled(&self, within: Duration) -> Outcome<(Ticket, Saga)> {
+        until(format_args!("{} is settled", self.id()), within, async || {
+            let ticket = self.now().await?;
+            if ticket.status == TicketStatus::Pending {
+                return Ok(Look::NotYet(format!("{ticket:?}")));
+            }
+            let saga = self.saga().await?;
+            let ended =
+                matches!(saga.status, SagaStatus::Completed | SagaStatus::Compensated | SagaStatus::NeedsAttention);
+            Ok(Look::done_if(ended, (ticket, saga)))
+        })
+        .await
+    }
+
+    /// Waits until the ticket is confirmed, and sees that it is paid: once, in full, and not given back.
+    ///
+    /// # Errors
+    /// When it is not so.
+    pub async fn until_confirmed(&self) -> Outcome<Ticket> {
+        let (ticket, saga) = self.until_settled(AFTER_ALL_RETRIES).await?;
+        let (id, steps) = (self.id(), saga.transcript());
+        ensure!(
+            (ticket.status, saga.status) == (TicketStatus::Confirmed, SagaStatus::Completed),
+            "{id} should be confirmed; it is {:?} ({:?}), its saga {:?}:\n{steps}",
+            ticket.status,
+            ticket.cancellation_reason,
+            saga.status
+        );
+        self.check_money().await?;
+        Ok(ticket)
+    }
+
+    /// Waits until the ticket is cancelled for this reason, and sees that no money is left behind.
+    ///
+    /// # Errors
+    /// When it is not so.
+    pub async fn until_cancelled(&self, reason: &str) -> Outcome<Ticket> {
+        let id = self.id();
+        let ticket = until(format_args!("{id} is cancelled and its saga ended"), AFTER_ALL_RETRIES, async || {
+            let ticket = self.now().await?;
+            if ticket.status != TicketStatus::Cancelled {
+                return Ok(Look::NotYet(format!("{ticket:?}")));
+            }
+            let saga = self.saga().await?;
+            Ok(match saga.status {
+                SagaStatus::Compensated => Look::Done(ticket),
+                _ => Look::NotYet(format!("the saga is {:?}:\n{}", saga.status, saga.transcript())),
+            })
+        })
+        .await?;
+        let told = ticket.cancellation_reason.as_deref();
+        ensure!(told == Some(reason), "{id} should be cancelled for {reason}; it says {told:?}");
+        self.check_money().await?;
+        Ok(ticket)
+    }
+
+    /// The rule of the whole: a confirmed ticket is paid, once and in full; a cancelled one has no money of the buyer.
+    ///
+    /// # Errors
+    /// When the rule is broken.
+    pub async fn check_money(&self) -> Outcome<()> {
+        let (id, ticket) = (self.id(), self.now().await?);
+        let reply = self.house.api.get(&format!("/payments/{}", self.payment_id())).send().await?;
+        let payment: Option<Payment> = if reply.status == 404 { None } else { Some(reply.answer(200)?) };
+        let status = payment.map(|payment| payment.status);
+        let provider = self.house.provider()?;
+        let (money, charges) = (provider.money(id).await?, provider.charges(id).await?);
+        match ticket.status {
+            TicketStatus::Confirmed | TicketStatus::Completed => {
+                ensure!(status == Some(PaymentStatus::Success), "{id} is confirmed, its payment {status:?}");
+                let Cents(price) = ticket.total_amount;
+                ensure!(
+                    money == (Money { charged: price, refunded: 0 }) && charges == 1,
+                    "{id} is confirmed for {price} cents; the provider says {money:?} in {charges} charges"
+                );
+            }
+            TicketStatus::Cancelled => {
+                use PaymentStatus::{Expired, Failed, Refunded};
+                ensure!(
+                    matches!(status, None | Some(Failed | Refunded | Expired)),
+                    "{id} is cancelled, its payment {status:?}"
+                );
+                ensure!(
+                    money.charged == money.refunded && charges <= 1,
+                    "{id} is cancelled; the provider says {money:?} in {charges} charges"
+                );
+                let refunded = status == Some(Refunded);
+                ensure!(
+                    refunded == (money.refunded > 0),
+                    "{id}: its payment is {status:?}, the provider says {money:?}"
+                );
+            }
+            TicketStatus::Pending => return Err(Failure::new(format!("{id} is still pending"))),
+        }
+        Ok(())
+    }
+}

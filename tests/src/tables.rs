@@ -1,0 +1,126 @@
+//! The product's tables, read from outside.
+
+use crate::{Failure, Outcome, ensure, model::DomainEvent, stack::Stack};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use serde_json::{Map, Value};
+use std::{collections::HashMap, sync::Arc};
+
+/// The tables of the running stack.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    client: Client,
+    stack: Arc<Stack>,
+}
+
+/// An event as the event store keeps it.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// `boxoffice.<context>`
+    pub source: String,
+    /// The detail as it goes to the bus, byte for byte.
+    pub detail: String,
+    /// The same, read.
+    pub event: DomainEvent,
+}
+
+impl Tables {
+    pub(crate) fn new(client: Client, stack: Arc<Stack>) -> Self {
+        Self { client, stack }
+    }
+
+    /// For a test that needs DynamoDB itself.
+    pub fn dynamodb(&self) -> &Client {
+        &self.client
+    }
+
+    /// The events of an aggregate, in order; none is missing between the first and the last, and each agrees with its own key.
+    ///
+    /// # Errors
+    /// When they are not so.
+    pub async fn events_of(&self, aggregate_id: &str) -> Outcome<Vec<StoredEvent>> {
+        let what = || format!("the events of {aggregate_id}");
+        let items = self
+            .client
+            .query()
+            .table_name(self.stack.output("EventsTable")?)
+            .consistent_read(true)
+            .key_condition_expression("aggregateId = :id")
+            .expression_attribute_values(":id", AttributeValue::S(aggregate_id.to_owned()))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(|error| Failure::of(what(), &error))?;
+        let mut events = Vec::new();
+        for (item, number) in items.iter().zip(1..) {
+            let item = json(item);
+            let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let detail = text("detail");
+            let event: DomainEvent = serde_json::from_str(&detail)
+                .map_err(|error| Failure::new(format!("{}: {error}: {detail}", what())))?;
+            let metadata = &event.metadata;
+            ensure!(
+                metadata.aggregate_id == aggregate_id && metadata.aggregate_version == number,
+                "{}: number {number} says it is number {} of {}",
+                what(),
+                metadata.aggregate_version,
+                metadata.aggregate_id
+            );
+            for (name, inside) in [
+                ("eventId", &metadata.event_id),
+                ("eventType", &metadata.event_type),
+                ("occurredAt", &metadata.occurred_at),
+                ("correlationId", &metadata.correlation_id),
+            ] {
+                ensure!(
+                    text(name) == *inside,
+                    "{}: number {number} has {name} {:?} beside its detail and {inside:?} in it",
+                    what(),
+                    text(name)
+                );
+            }
+            events.push(StoredEvent { source: text("source"), detail, event });
+        }
+        Ok(events)
+    }
+
+    /// Every item of a table (by the name of its output) whose attribute has this value. A scan: for tests, never for the product.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn items_where(&self, table: &str, attribute: &str, value: &str) -> Outcome<Vec<Map<String, Value>>> {
+        let items = self
+            .client
+            .scan()
+            .table_name(self.stack.output(table)?)
+            .consistent_read(true)
+            .filter_expression("#attribute = :value")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(|error| Failure::of(format_args!("reading {table}"), &error))?;
+        Ok(items.iter().map(json).collect())
+    }
+}
+
+/// An item as JSON, for reading.
+fn json(item: &HashMap<String, AttributeValue>) -> Map<String, Value> {
+    item.iter().map(|(name, value)| (name.clone(), json_value(value))).collect()
+}
+
+fn json_value(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => Value::String(text.clone()),
+        AttributeValue::N(number) => serde_json::from_str(number).unwrap_or(Value::Null),
+        AttributeValue::Bool(truth) => Value::Bool(*truth),
+        AttributeValue::M(map) => Value::Object(json(map)),
+        AttributeValue::L(list) => list.iter().map(json_value).collect(),
+        AttributeValue::Ss(texts) => texts.iter().cloned().map(Value::String).collect(),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,16 @@
+//! What a buyer, an organiser and an operator can do, branch by branch, against a running stack.
+//!
+//! Every test has events, buyers and keys of its own: they run beside each other, and again on the same stack. What cannot (faults that open
+//! the circuit breaker all bookings share, a race that takes the whole machine, killed processes) has a program of its own.
+
+mod booking;
+mod cancelling;
+mod duplicates;
+mod idempotency;
+mod inventory;
+mod inventory_by_hand;
+mod inventory_lists;
+mod on_the_bus;
+mod operating;
+mod refusals;
+mod sold_out;

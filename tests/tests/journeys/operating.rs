@@ -1,0 +1,148 @@
+//! What an operator sees.
+
+use boxoffice_e2e::{
+    BoxOffice, Card, SagaStatus, Verdict,
+    story::{fresh, fresh_id},
+    wait::SOON,
+};
+use reqwest::Method;
+
+#[tokio::test]
+async fn health_says_what_it_checked() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let health = house.api.health().await?;
+    assert_eq!(health.status, "UP");
+    assert!(!health.checks.is_empty());
+    for check in &health.checks {
+        assert!(!check.name.is_empty() && check.status == "UP" && check.latency_ms >= 0.0, "{check:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_saga_that_went_well_shows_its_steps() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let booking = house.show(10).await?.order(1).paid_with(Card::Good).booked().await?;
+    booking.until_confirmed().await?;
+
+    let saga = booking.saga().await?;
+
+    assert_eq!((saga.ticket_id.as_str(), saga.status), (booking.id(), SagaStatus::Completed));
+    assert!(saga.completed_at.is_some() && saga.compensation_reason.is_none(), "{saga:?}");
+    assert_eq!(
+        saga.transcript(),
+        "claim-saga COMPLETED\n\
+         verify-hold COMPLETED\n\
+         initiate-payment COMPLETED\n\
+         confirm-ticket COMPLETED\n"
+    );
+    assert!(saga.steps.is_sorted_by(|one, next| one.executed_at <= next.executed_at), "{saga:?}");
+    for step in &saga.steps {
+        assert!(step.attempt >= 1 && step.started_at <= step.executed_at, "{step:?}");
+        assert!(step.error_code.is_none() && step.error_message.is_none(), "{step:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_saga_that_waits_shows_what_it_waits_for() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let booking = house.show(10).await?.order(1).booked().await?;
+    booking.until_payable().await?;
+
+    let saga = booking.until_saga_is(SagaStatus::InProgress, SOON).await?;
+    assert!(saga.completed_at.is_none(), "{saga:?}");
+    booking.pay(Card::Good).await?.with_status(200)?;
+    booking.until_confirmed().await?;
+
+    assert_eq!(
+        booking.saga().await?.transcript(),
+        "claim-saga COMPLETED\n\
+         verify-hold COMPLETED\n\
+         initiate-payment COMPLETED\n\
+         await-payment COMPLETED\n\
+         confirm-ticket COMPLETED\n"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_saga_that_turned_back_shows_why() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let booking = house.show(10).await?.order(1).paid_with(Card::Declined).booked().await?;
+    booking.until_cancelled("PAYMENT_DECLINED").await?;
+
+    let saga = booking.saga().await?;
+
+    assert_eq!(saga.status, SagaStatus::Compensated);
+    assert!(saga.completed_at.is_some() && saga.compensation_reason.is_some(), "{saga:?}");
+    let declined = saga.step("initiate-payment").unwrap();
+    assert_eq!((declined.status.as_str(), declined.attempt), ("FAILED", 1), "a decline is not tried again");
+    assert!(declined.error_code.is_some() && declined.error_message.is_some(), "{declined:?}");
+    for undo in ["reverse-payment", "release-hold", "cancel-ticket"] {
+        let step = saga.step(undo).unwrap();
+        assert_eq!((step.step_name.as_str(), step.status.as_str()), (undo, "COMPENSATED"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_expired_hold_shows_the_step_that_ended_it() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let booking = house.show(10).await?.order(1).booked().await?;
+    booking.until_cancelled("HOLD_EXPIRED").await?;
+
+    let saga = booking.saga().await?;
+
+    assert_eq!(saga.status, SagaStatus::Compensated);
+    for step in ["expire-payment", "release-hold", "cancel-ticket"] {
+        assert!(saga.step(step).is_some(), "{step} is missing from:\n{}", saga.transcript());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn there_is_no_saga_without_a_ticket() -> Verdict {
+    let house = BoxOffice::open().await?;
+    house.api.get(&format!("/sagas/{}", fresh_id("tkt"))).send().await?.refusal(404, "SAGA_NOT_FOUND")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_refused_as_everything_else_is() -> Verdict {
+    let house = BoxOffice::open().await?;
+    for path in ["/", "/nothing", "/inventory/a/b/c", "/tickets/x/y/z", "/health/deep"] {
+        house.api.get(path).send().await?.refusal(404, "ROUTE_NOT_FOUND")?;
+    }
+    let (inventory, ticket, payment) = (fresh_id("inv"), fresh_id("tkt"), fresh_id("pay"));
+    for (method, path) in [
+        (Method::PATCH, "/inventory".to_owned()),
+        (Method::POST, format!("/inventory/{inventory}")),
+        (Method::GET, format!("/inventory/{inventory}/reserve")),
+        (Method::PUT, "/tickets".to_owned()),
+        (Method::PUT, format!("/tickets/{ticket}")),
+        (Method::POST, format!("/tickets/{ticket}/cancel")),
+        (Method::PUT, format!("/payments/{payment}")),
+        (Method::GET, format!("/payments/{payment}/process")),
+        (Method::DELETE, format!("/sagas/{ticket}")),
+        (Method::POST, "/health".to_owned()),
+    ] {
+        house.api.call(method, &path).send().await?.refusal(405, "METHOD_NOT_ALLOWED")?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_answer_can_be_found_in_the_logs() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let mine = fresh("correlation");
+    let reply = house.api.get("/health").header("X-Correlation-Id", &mine).send().await?;
+    assert_eq!(reply.header("x-correlation-id"), Some(mine.as_str()));
+
+    let hostile = "a b\"} c";
+    let reply = house.api.get("/health").header("X-Correlation-Id", hostile).send().await?;
+    assert!(reply.header("x-correlation-id").is_some_and(|id| !id.is_empty() && id != hostile), "{reply:?}");
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! 200 buyers, 50 seats, one moment.
+//!
+//! A program of its own: it takes the whole machine, and a test beside it would see its holds run out.
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
+};
+use boxoffice_e2e::{
+    BoxOffice, Card, Failure, Outcome, Seats, Verdict,
+    model::Ticket,
+    race::{Got, at_once, judge, most_at_once},
+    story::fresh,
+};
+use std::error::Error;
+use tokio::sync::Mutex;
+
+const BUYERS: usize = 200;
+const SEATS: u32 = 50;
+
+/// One race at a time.
+static TRACK: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_buyers_get_exactly_the_fifty_seats_there_are() -> Verdict {
+    let _alone = TRACK.lock().await;
+    let house = BoxOffice::open().await?;
+    for _ in 0..3 {
+        race(&house).await?;
+    }
+    Ok(())
+}
+
+async fn race(house: &BoxOffice) -> Outcome<()> {
+    let show = house.show(SEATS).await?;
+
+    let attempts = at_once(BUYERS, |_| {
+        let order = show.order(1).paid_with(Card::Good);
+        async move { order.sent().await }
+    })
+    .await?;
+
+    let (mut tickets, mut results) = (Vec::new(), Vec::new());
+    for attempt in &attempts {
+        if attempt.got.status == 201 {
+            tickets.push(attempt.got.answer::<Ticket>(201)?);
+            results.push(Got::Seats(1));
+        } else {
+            attempt.got.refusal(409, "INVENTORY_UNAVAILABLE")?;
+            results.push(Got::SoldOut);
+        }
+    }
+    judge(results, SEATS, 1)?;
+    assert_eq!(tickets.len(), 50);
+    assert!(most_at_once(&attempts) > 20, "only {} buyers met", most_at_once(&attempts));
+    assert_eq!(show.seats().await?.available, 0);
+
+    for ticket in tickets {
+        house.booking(ticket).until_confirmed().await?;
+    }
+    assert_eq!(show.seats().await?, Seats { available: 0, held: 0, sold: SEATS });
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buyers_who_want_several_seats_leave_none_that_one_of_them_could_have() -> Verdict {
+    let _alone = TRACK.lock().await;
+    let house = BoxOffice::open().await?;
+    // Three shards: the last seats of each must find a buyer, alone or together.
+    let show = house.show(250).await?;
+
+    let attempts = at_once(100, |_| {
+        let order = show.order(3);
+        async move { order.sent().await }
+    })
+    .await?;
+
+    let mut results = Vec::new();
+    for attempt in &attempts {
+        if attempt.got.status == 201 {
+            results.push(Got::Seats(3));
+        } else {
+            attempt.got.refusal(409, "INVENTORY_UNAVAILABLE")?;
+            results.push(Got::SoldOut);
+        }
+    }
+    judge(results, 250, 3)?;
+    assert_eq!(show.seats().await?.total(), 250);
+    Ok(())
+}
+
+/// The negative control: the same buyers, the same database, the same judge, and a box office that reads and then writes. If this did not oversell, the
+/// race above would prove nothing. (The product's own transaction without its condition is the control in `functions/inventory`.)
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_race_without_a_condition_oversells() -> Verdict {
+    let _alone = TRACK.lock().await;
+    let house = BoxOffice::open().await?;
+    let naive = NaiveBoxOffice::open(house.tables.dynamodb().clone()).await?;
+
+    let attempts = at_once(BUYERS, |_| {
+        let naive = naive.clone();
+        async move { naive.book().await }
+    })
+    .await;
+    naive.close().await?;
+
+    let verdict = judge(attempts?.into_iter().map(|attempt| attempt.got), SEATS, 1);
+    assert!(verdict.is_err_and(|failure| failure.to_string().contains("oversold")), "nobody was sold a seat twice");
+    Ok(())
+}
+
+/// What the product would be without conditions, in a table of its own.
+#[derive(Clone)]
+struct NaiveBoxOffice {
+    client: Client,
+    table: String,
+}
+
+impl NaiveBoxOffice {
+    async fn open(client: Client) -> Outcome<Self> {
+        let table = fresh("e2e-naive");
+        let attribute = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+        client
+            .create_table()
+            .table_name(&table)
+            .attribute_definitions(attribute.build().map_err(|e| failed(&e))?)
+            .key_schema(key.build().map_err(|e| failed(&e))?)
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await
+            .map_err(|e| failed(&e))?;
+        let naive = Self { client, table };
+        naive.write(SEATS).await?;
+        Ok(naive)
+    }
+
+    async fn book(&self) -> Outcome<Got> {
+        let id = AttributeValue::S("seats".into());
+        let read = self.client.get_item().table_name(&self.table).key("id", id).consistent_read(true);
+        let item = read.send().await.map_err(|e| failed(&e))?.item.unwrap_or_default();
+        let available: u32 =
+            item.get("available").and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or_default();
+        if available == 0 {
+            return Ok(Got::SoldOut);
+        }
+        self.write(available - 1).await?;
+        Ok(Got::Seats(1))
+    }
+
+    async fn write(&self, available: u32) -> Outcome<()> {
+        let put = self.client.put_item().table_name(&self.table).item("id", AttributeValue::S("seats".into()));
+        let put = put.item("available", AttributeValue::N(available.to_string()));
+        put.send().await.map_err(|e| failed(&e)).map(drop)
+    }
+
+    async fn close(&self) -> Outcome<()> {
+        self.client.delete_table().table_name(&self.table).send().await.map_err(|e| failed(&e)).map(drop)
+    }
+}
+
+fn failed(error: &dyn Error) -> Failure {
+    Failure::of("the naive box office", error)
+}
