@@ -26,7 +26,7 @@ def build(force: bool = False) -> str:
     fingerprint.forget(BUILT)
     # One build of every function first: SAM then calls cargo once a function and finds each one done.
     run_logged("functions compiled", [tool("cargo-lambda"), "lambda", "build", "--release", "--bins"], "cargo-build")
-    run_logged("functions packaged", [tool("sam"), "build", "--parallel"], "sam-build")
+    run_logged("functions packaged", [tool("sam"), "build", "--config-env", "local", *parameter_overrides()], "sam-build")
     fingerprint.record(BUILT, wanted)
     return wanted
 
@@ -57,20 +57,19 @@ def forget() -> None:
 def deploy_command() -> list[str]:
     return [
         tool("sam"), "deploy", "--config-env", "local", "--no-progressbar", "--no-confirm-changeset",
-        "--no-fail-on-empty-changeset", "--parameter-overrides", *parameters(),
+        "--no-fail-on-empty-changeset", *parameter_overrides(),
     ]
 
 
-def parameters() -> list[str]:
-    """samconfig.toml's parameters, with the payment server where it really is.
+def parameter_overrides() -> list[str]:
+    """samconfig.toml's parameters, with the payment server where it really is and functions for this machine.
 
     SAM replaces the file's whole list by the command line's, so all of them are repeated here.
     """
     local = tomllib.loads((ROOT / "samconfig.toml").read_text())["local"]
-    configured = local["deploy"]["parameters"].get("parameter_overrides", [])
-    configured = configured.split() if isinstance(configured, str) else configured
-    payments = f"StripeApiBase={targets.aws().payments_url}"
-    return [parameter for parameter in configured if not parameter.startswith("StripeApiBase=")] + [payments]
+    configured = dict(parameter.split("=", 1) for parameter in local["deploy"]["parameters"]["parameter_overrides"])
+    configured |= {"StripeApiBase": targets.aws().payments_url, "Architecture": settings.architecture()}
+    return ["--parameter-overrides", *(f"{name}={value}" for name, value in configured.items())]
 
 
 def describe_stack() -> dict:

@@ -45,6 +45,11 @@ def tool(name: str) -> str:
     return str(VENVS / "tools" / "bin" / name)
 
 
+def architecture() -> str:
+    """This machine's processor, as Lambda names it."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
 def aws_environment() -> dict[str, str]:
     """What points every AWS client at the local endpoint, and nowhere else."""
     return {

@@ -217,7 +217,7 @@ pub struct Step {
 /// What the health check found.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Health {
-    /// `UP` or `DOWN`.
+    /// `UP`, `DEGRADED` or `DOWN`: the worst of the checks.
     pub status: String,
     /// What was looked at.
     pub checks: Vec<Check>,
@@ -229,7 +229,7 @@ pub struct Health {
 pub struct Check {
     /// What.
     pub name: String,
-    /// `UP` or `DOWN`.
+    /// `UP`, `DEGRADED` or `DOWN`.
     pub status: String,
     /// How long it took to answer.
     pub latency_ms: f64,

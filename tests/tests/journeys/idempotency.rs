@@ -1,6 +1,11 @@
 //! One Idempotency-Key, one booking.
 
-use boxoffice_e2e::{BoxOffice, Card, Seats, Verdict, model::Ticket, race::at_once, story::fresh};
+use boxoffice_e2e::{
+    BoxOffice, Card, Seats, Verdict,
+    model::Ticket,
+    race::at_once,
+    story::{fresh, fresh_id},
+};
 use std::collections::BTreeSet;
 
 #[tokio::test]
@@ -45,13 +50,28 @@ async fn another_order_under_the_same_key_is_refused() -> Verdict {
 
     for other in [
         order.clone().with("quantity", 3),
-        order.clone().with("userId", boxoffice_e2e::story::fresh_id("usr")),
         order.clone().with("paymentMethod", "PAYPAL"),
         order.clone().paid_with(Card::Good),
     ] {
         other.sent().await?.refusal(422, "IDEMPOTENCY_KEY_REUSED")?;
     }
     assert_eq!(show.seats().await?, Seats { available: 8, held: 2, sold: 0 });
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_is_its_user_s_own() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let show = house.show(10).await?;
+    let order = show.order(2);
+    let mine = order.booked().await?;
+
+    // Whoever happens to use the same key neither gets another's ticket nor learns that there is one.
+    let reply = order.with("userId", fresh_id("usr")).sent().await?;
+
+    assert_eq!(reply.header("idempotent-replayed"), None);
+    assert_ne!(reply.answer::<Ticket>(201)?.id, mine.ticket.id);
+    assert_eq!(show.seats().await?, Seats { available: 6, held: 4, sold: 0 });
     Ok(())
 }
 

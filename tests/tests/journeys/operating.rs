@@ -11,11 +11,21 @@ use reqwest::Method;
 async fn health_says_what_it_checked() -> Verdict {
     let house = BoxOffice::open().await?;
     let health = house.api.health().await?;
-    assert_eq!(health.status, "UP");
-    assert!(!health.checks.is_empty());
-    for check in &health.checks {
-        assert!(!check.name.is_empty() && check.status == "UP" && check.latency_ms >= 0.0, "{check:?}");
+    for part in [
+        "inventory-table",
+        "tickets-table",
+        "payments-table",
+        "sagas-table",
+        "events-table",
+        "event-bus",
+        "booking-saga",
+    ] {
+        let check = health.checks.iter().find(|check| check.name == part);
+        assert!(check.is_some_and(|check| check.status == "UP" && check.latency_ms >= 0.0), "{part}: {health:?}");
     }
+    // A queue of cases for an operator that is not empty (another test's, say) is no outage, and is said.
+    let degraded = health.checks.iter().any(|check| check.status == "DEGRADED");
+    assert_eq!(health.status, if degraded { "DEGRADED" } else { "UP" }, "{health:?}");
     Ok(())
 }
 

@@ -191,6 +191,12 @@ async fn a_body_that_is_not_this_call_s_json_is_refused() -> Verdict {
             }
         }
     }
+    // Its fields in their order, without their names.
+    let event = json!([fresh("Show"), in_days(30), 10, 49.9, "EUR", "Hall"]);
+    refused("a bare list as an event", house.api.post_inventory(&event), 400, "INVALID_JSON", None).await?;
+    let order = json!([fresh_id("usr"), null, show.id(), 1, null, null]);
+    refused("a bare list as an order", house.api.post_ticket(&fresh("order"), &order), 400, "INVALID_JSON", None)
+        .await?;
     let twice = format!(
         "{{\"quantity\":1,\"quantity\":2,\"inventoryId\":\"{}\",\"userId\":\"{}\"}}",
         show.id(),
