@@ -22,15 +22,15 @@ use boxoffice_runtime::config::{self, ConfigError};
 ///
 /// # Errors
 /// When a variable is missing.
-pub async fn store_from_env() -> Result<SagaStore, ConfigError> {
-    SagaStore::from_env(client::dynamodb(&client::sdk_config().await))
+pub fn store_from_env() -> Result<SagaStore, ConfigError> {
+    SagaStore::from_env(client::dynamodb(&client::sdk_config()))
 }
 
 /// The journal, for a step that writes nothing else.
 ///
 /// # Errors
 /// When a variable is missing.
-pub async fn journal_from_env() -> Result<Journal, ConfigError> {
-    let dynamodb = client::dynamodb(&client::sdk_config().await);
+pub fn journal_from_env() -> Result<Journal, ConfigError> {
+    let dynamodb = client::dynamodb(&client::sdk_config());
     Ok(Journal::new(dynamodb, config::required("SAGAS_TABLE")?))
 }

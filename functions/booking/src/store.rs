@@ -12,7 +12,7 @@ use boxoffice_aws::{
     Item, Journal, StoreError,
     attribute::text,
     journal::{Entry, Step},
-    transaction::{built, read},
+    transaction::{Written, built, conditional, read},
 };
 use boxoffice_kernel::{TicketId, Timestamp};
 use boxoffice_runtime::config::{self, ConfigError};
@@ -91,14 +91,13 @@ impl SagaStore {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(self.new_item(ticket, booking, entry)?))
+            .set_item(Some(Self::new_item(ticket, booking, entry)?))
             .item("executionArn", text(execution))
             .condition_expression("attribute_not_exists(pk) OR executionArn = :me")
             .expression_attribute_values(":me", text(execution))
             .send()
             .await;
-        boxoffice_aws::transaction::conditional(claimed)
-            .map(|written| written == boxoffice_aws::transaction::Written::Yes)
+        conditional(claimed).map(|written| written == Written::Yes)
     }
 
     /// AP-71 call off: takes on the undoing of a booking, for this execution and no other. Gives the booking's facts when it is now this
@@ -158,7 +157,7 @@ impl SagaStore {
         }
     }
 
-    fn new_item(&self, ticket: TicketId, booking: &Booking, entry: &Entry) -> Result<Item, StoreError> {
+    fn new_item(ticket: TicketId, booking: &Booking, entry: &Entry) -> Result<Item, StoreError> {
         Ok(Item::from([
             ("pk".into(), text(Journal::partition(ticket))),
             ("sk".into(), text(SAGA)),

@@ -32,8 +32,8 @@ impl App {
     ///
     /// # Errors
     /// When a variable is missing.
-    pub async fn from_env() -> Result<Self, ConfigError> {
-        let dynamodb = client::dynamodb(&client::sdk_config().await);
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let dynamodb = client::dynamodb(&client::sdk_config());
         Ok(Self { store: InventoryStore::from_env(dynamodb)? })
     }
 }
@@ -42,8 +42,8 @@ impl App {
 ///
 /// # Errors
 /// When a variable is missing.
-pub async fn step_from_env() -> Result<(InventoryStore, boxoffice_aws::Journal), ConfigError> {
-    let dynamodb = client::dynamodb(&client::sdk_config().await);
+pub fn step_from_env() -> Result<(InventoryStore, boxoffice_aws::Journal), ConfigError> {
+    let dynamodb = client::dynamodb(&client::sdk_config());
     let journal = boxoffice_aws::Journal::new(dynamodb.clone(), config::required("SAGAS_TABLE")?);
     Ok((InventoryStore::from_env(dynamodb)?, journal))
 }

@@ -44,21 +44,21 @@ impl App {
     ///
     /// # Errors
     /// When a variable is missing.
-    pub async fn from_env() -> Result<Self, ConfigError> {
-        Ok(Self::with_journal().await?.0)
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::with_journal()?.0)
     }
 
     /// The same for a step of the saga.
     ///
     /// # Errors
     /// When a variable is missing.
-    pub async fn step_from_env() -> Result<(Self, Journal), ConfigError> {
-        let (app, dynamodb) = Self::with_journal().await?;
+    pub fn step_from_env() -> Result<(Self, Journal), ConfigError> {
+        let (app, dynamodb) = Self::with_journal()?;
         Ok((app, Journal::new(dynamodb, config::required("SAGAS_TABLE")?)))
     }
 
-    async fn with_journal() -> Result<(Self, aws_sdk_dynamodb::Client), ConfigError> {
-        let sdk = client::sdk_config().await;
+    fn with_journal() -> Result<(Self, aws_sdk_dynamodb::Client), ConfigError> {
+        let sdk = client::sdk_config();
         let dynamodb = client::dynamodb(&sdk);
         let store = PaymentStore::from_env(dynamodb.clone())?;
         let stripe = stripe::Stripe::from_env(aws_sdk_ssm::Client::new(&sdk))?;
@@ -72,6 +72,6 @@ impl App {
 ///
 /// # Errors
 /// When a variable is missing.
-pub async fn reader_from_env() -> Result<PaymentStore, ConfigError> {
-    PaymentStore::from_env(client::dynamodb(&client::sdk_config().await))
+pub fn reader_from_env() -> Result<PaymentStore, ConfigError> {
+    PaymentStore::from_env(client::dynamodb(&client::sdk_config()))
 }

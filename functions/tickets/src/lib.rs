@@ -24,24 +24,24 @@ use boxoffice_runtime::config::{self, ConfigError};
 ///
 /// # Errors
 /// When a variable is missing or wrong.
-pub async fn desk_from_env() -> Result<store::Desk, ConfigError> {
-    store::Desk::from_env(client::dynamodb(&client::sdk_config().await))
+pub fn desk_from_env() -> Result<store::Desk, ConfigError> {
+    store::Desk::from_env(client::dynamodb(&client::sdk_config()))
 }
 
 /// The store of a function that only knows tickets.
 ///
 /// # Errors
 /// When a variable is missing.
-pub async fn store_from_env() -> Result<TicketStore, ConfigError> {
-    TicketStore::from_env(client::dynamodb(&client::sdk_config().await))
+pub fn store_from_env() -> Result<TicketStore, ConfigError> {
+    TicketStore::from_env(client::dynamodb(&client::sdk_config()))
 }
 
 /// The store and journal of a saga step that only knows tickets.
 ///
 /// # Errors
 /// When a variable is missing.
-pub async fn step_from_env() -> Result<(TicketStore, Journal), ConfigError> {
-    let dynamodb = client::dynamodb(&client::sdk_config().await);
+pub fn step_from_env() -> Result<(TicketStore, Journal), ConfigError> {
+    let dynamodb = client::dynamodb(&client::sdk_config());
     let journal = Journal::new(dynamodb.clone(), config::required("SAGAS_TABLE")?);
     Ok((TicketStore::from_env(dynamodb)?, journal))
 }
@@ -50,8 +50,8 @@ pub async fn step_from_env() -> Result<(TicketStore, Journal), ConfigError> {
 ///
 /// # Errors
 /// When a variable is missing.
-pub async fn sale_from_env() -> Result<(store::Sale, Journal), ConfigError> {
-    let dynamodb = client::dynamodb(&client::sdk_config().await);
+pub fn sale_from_env() -> Result<(store::Sale, Journal), ConfigError> {
+    let dynamodb = client::dynamodb(&client::sdk_config());
     let journal = Journal::new(dynamodb.clone(), config::required("SAGAS_TABLE")?);
     Ok((store::Sale::from_env(dynamodb)?, journal))
 }

@@ -252,7 +252,7 @@ impl TicketStore {
     }
 
     /// AP-51 what this key was used for.
-    async fn used(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<KeyItem>, StoreError> {
+    async fn key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<KeyItem>, StoreError> {
         let item = self.item(idempotency_key(user, key), KEY).await?;
         item.map(|item| read("idempotency key", item)).transpose()
     }
@@ -438,11 +438,11 @@ impl Desk {
         key: &IdempotencyKey,
         fingerprint: &Fingerprint,
     ) -> Result<Option<Booked>, BookError> {
-        let Some(used) = self.tickets.used(user, key).await? else { return Ok(None) };
-        if used.fingerprint != *fingerprint {
+        let Some(record) = self.tickets.key(user, key).await? else { return Ok(None) };
+        if record.fingerprint != *fingerprint {
             return Err(BookError::KeyReused);
         }
-        let ticket = self.tickets.get(used.ticket_id).await?;
+        let ticket = self.tickets.get(record.ticket_id).await?;
         ticket
             .map(|ticket| Some(Booked::Replayed(ticket)))
             .ok_or_else(|| StoreError::malformed("idempotency key", "its ticket is missing").into())

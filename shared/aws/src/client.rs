@@ -1,7 +1,12 @@
 //! SDK configuration, the same for every function.
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::{operation::transact_write_items::TransactWriteItemsError, types::CancellationReason};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
@@ -10,13 +15,17 @@ use aws_smithy_runtime_api::client::{
     interceptors::context::InterceptorContext,
     retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority},
 };
-use std::time::Duration;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use std::{env, time::Duration};
 
-/// The shared configuration: region, credentials and endpoint from the environment as every AWS SDK reads them
-/// (`AWS_REGION`, `AWS_ENDPOINT_URL`, …), so that nothing here knows which cloud answers.
+/// The shared configuration: region, credentials and endpoint from the standard environment variables (`AWS_REGION`,
+/// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …), so that nothing here knows which cloud answers.
+///
+/// Lambda sets all of them, so the SDK's own search (profile files, SSO, container and instance metadata) is left out: it
+/// finds nothing there, and its code would be in every function. `docs/adr/0007-one-release-profile.md` has the figures.
 ///
 /// An attempt may take 3 s and a call 9 s in all, so that a function answers within its own 15 s whatever AWS does.
-pub async fn sdk_config() -> SdkConfig {
+pub fn sdk_config() -> SdkConfig {
     let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -28,12 +37,29 @@ pub async fn sdk_config() -> SdkConfig {
         .with_max_attempts(8)
         .with_initial_backoff(Duration::from_millis(25))
         .with_max_backoff(Duration::from_millis(800));
-    aws_config::defaults(BehaviorVersion::latest())
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(env::var("AWS_REGION").ok().map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .service_config(Environment)
         .http_client(http_client)
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .timeout_config(timeouts)
-        .retry_config(retries)
-        .load()
-        .await
+        .retry_config(retries);
+    config.set_endpoint_url(env::var("AWS_ENDPOINT_URL").ok());
+    config.build()
+}
+
+/// Settings of one service, such as `AWS_ENDPOINT_URL_DYNAMODB`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+#[derive(Debug)]
+struct Environment;
+
+impl LoadServiceConfig for Environment {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        env::var(format!("{}_{service}", key.env())).ok()
+    }
 }
 
 /// A DynamoDB client that also retries a transaction cancelled only because it met another one.

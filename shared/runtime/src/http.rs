@@ -135,10 +135,10 @@ fn respond(outcome: Result<Answer, Problem>, trace: &Trace) -> Response<Body> {
     let (status, content_type, body, headers) = match outcome {
         Ok(answer) => (answer.status, "application/json", answer.body, answer.headers),
         Err(problem) => {
-            let retry =
-                matches!(problem.code, Code::ServiceUnavailable).then(|| (RETRY_AFTER.as_str(), "1".to_owned()));
             let document = serde_json::to_string(&problem.document(&correlation_id)).ok();
-            (problem.code.status(), "application/problem+json", document, retry.into_iter().collect())
+            let retry = (problem.code == Code::ServiceUnavailable).then(|| (RETRY_AFTER.as_str(), "1".to_owned()));
+            let headers = problem.header.into_iter().chain(retry).collect();
+            (problem.code.status(), "application/problem+json", document, headers)
         }
     };
     let mut response = Response::new(body.map_or(Body::Empty, Body::Text));
@@ -203,6 +203,10 @@ pub fn body<T: DeserializeOwned>(request: &Request, refine: fn(&str) -> Option<C
     if !essence.eq_ignore_ascii_case("application/json") {
         let detail = "Send JSON with the header Content-Type: application/json.";
         return Err(Problem::new(Code::UnsupportedMediaType, detail).at("Content-Type"));
+    }
+    // serde would also take a struct's fields from an array, in an order that no contract names.
+    if request.body().trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(Code::InvalidJson, "The body must be a JSON object."));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(request.body());
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -325,6 +329,7 @@ mod tests {
             (r#"{"quantity":1,"price":2}"#, (Code::UnknownField, at("price"))),
             (r#"{"quantity":1,"quantity":2}"#, (Code::InvalidJson, at("quantity"))),
             ("[]", (Code::InvalidJson, None)),
+            ("[1]", (Code::InvalidJson, None)),
             (r#"{"quantity":1"#, (Code::InvalidJson, None)),
             (r#"{"quantity":1} x"#, (Code::InvalidJson, None)),
             ("", (Code::InvalidJson, None)),
@@ -342,8 +347,9 @@ mod tests {
 
     #[test]
     fn a_deeply_nested_body_is_refused_rather_than_recursed_into() {
-        let nested = "[".repeat(50_000);
-        assert_eq!(parse("application/json", &nested).err(), Some((Code::InvalidJson, None)));
+        for nested in ["[".repeat(50_000), format!("{{\"quantity\":{}", "[".repeat(50_000))] {
+            assert!(parse("application/json", &nested).is_err());
+        }
     }
 
     #[test]

@@ -5,17 +5,27 @@
 //! | [`config`] | environment variables that must be there |
 //! | [`http`] | an API Gateway request in, JSON or problem+json out |
 //! | [`problem`] | every refusal the API knows: its code, status and field (RFC 9457) |
+//! | [`routes`] | every route of the API |
 //! | [`task`] | a saga step in, a result or an error name of the state machine's contract out |
 
 pub mod config;
 pub mod http;
 pub mod problem;
+pub mod routes;
 pub mod task;
 
 pub use problem::{Code, Problem};
 pub use task::{SagaInput, StepFailure};
 
-/// Starts structured logging, as Lambda's logging configuration asks for it (`AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL`).
+/// Starts structured logging: JSON lines on standard output, from the level that Lambda's logging configuration asks for
+/// (`AWS_LAMBDA_LOG_LEVEL`; `INFO` unless it does). Lambda adds the time.
 pub fn init_telemetry() {
-    lambda_runtime::tracing::init_default_subscriber();
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .without_time()
+        .with_max_level(level.unwrap_or(tracing::level_filters::LevelFilter::INFO))
+        .init();
 }

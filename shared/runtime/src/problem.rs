@@ -49,6 +49,8 @@ pub enum Code {
     SagaNotFound,
     /// No such path.
     RouteNotFound,
+    /// The path takes other methods.
+    MethodNotAllowed,
     /// Someone changed it in between; read it again.
     VersionConflict,
     /// Seats are held or sold, so this cannot be done.
@@ -100,6 +102,7 @@ impl Code {
             | Self::PaymentNotPending
             | Self::PaymentNotRefundable
             | Self::HoldExpired => StatusCode::CONFLICT,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -131,6 +134,7 @@ impl Code {
             Self::PaymentNotFound => "No such payment",
             Self::SagaNotFound => "No saga for this ticket",
             Self::RouteNotFound => "No such path",
+            Self::MethodNotAllowed => "The path does not take this method",
             Self::VersionConflict => "It was changed in between",
             Self::InventoryInUse => "Seats are held or sold",
             Self::SalesClosed => "Sales are closed",
@@ -154,6 +158,8 @@ pub struct Problem {
     pub detail: String,
     /// The field, parameter or header at fault, in the caller's own spelling.
     pub field: Option<String>,
+    /// A header that belongs with the answer, such as `Allow`.
+    pub header: Option<(&'static str, String)>,
 }
 
 /// Where every problem type is described; the fragment is the code.
@@ -176,13 +182,20 @@ pub(crate) struct Document<'a> {
 impl Problem {
     /// A problem with the request as a whole.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None }
+        Self { code, detail: detail.into(), field: None, header: None }
     }
 
     /// The same, at this field.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// The same, with this header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.header = Some((name, value));
         self
     }
 
@@ -208,10 +221,8 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(cause) => {
                 tracing::warn!(cause, "store unavailable");
-                Self::new(
-                    Code::ServiceUnavailable,
-                    "Nothing was decided. Try again, with the same Idempotency-Key if you sent one.",
-                )
+                let detail = "Nothing was decided. Try again, with the same Idempotency-Key if you sent one.";
+                Self::new(Code::ServiceUnavailable, detail)
             }
             StoreError::Broken(cause) => {
                 tracing::error!(cause, "store broken");

@@ -6,6 +6,6 @@ use boxoffice_runtime::{http, init_telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
-    let store = boxoffice_booking::store_from_env().await?;
+    let store = boxoffice_booking::store_from_env()?;
     http::serve("get-saga", async |request| get_saga::handle(&store, request).await).await
 }

@@ -6,6 +6,6 @@ use boxoffice_runtime::{http, init_telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
-    let app = App::from_env().await?;
+    let app = App::from_env()?;
     http::serve("get-inventory-by-name", async |request| get_inventory_by_name::handle(&app, request).await).await
 }

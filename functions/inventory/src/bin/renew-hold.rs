@@ -7,6 +7,6 @@ use boxoffice_runtime::{init_telemetry, task};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_telemetry();
-    let (store, journal) = boxoffice_inventory::step_from_env().await?;
+    let (store, journal) = boxoffice_inventory::step_from_env()?;
     task::serve(Step::RenewHold, journal, async |input| renew_hold::run(&store, input).await).await
 }

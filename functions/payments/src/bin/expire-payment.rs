@@ -7,6 +7,6 @@ use boxoffice_runtime::{init_telemetry, task};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_telemetry();
-    let (app, journal) = App::step_from_env().await?;
+    let (app, journal) = App::step_from_env()?;
     task::serve(Step::ExpirePayment, journal, async |input| expire_payment::run(&app, input).await).await
 }

@@ -6,6 +6,6 @@ use boxoffice_runtime::{http, init_telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
-    let store = boxoffice_payments::reader_from_env().await?;
+    let store = boxoffice_payments::reader_from_env()?;
     http::serve("get-payment-by-ticket", async |request| get_payment_by_ticket::handle(&store, request).await).await
 }

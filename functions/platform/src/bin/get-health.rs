@@ -6,6 +6,6 @@ use boxoffice_runtime::{http, init_telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
-    let checkup = Checkup::from_env().await?;
+    let checkup = Checkup::from_env()?;
     http::serve("get-health", async |_request| get_health::handle(&checkup).await).await
 }

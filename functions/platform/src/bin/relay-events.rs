@@ -7,7 +7,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_telemetry();
-    let relay = &Relay::from_env().await?;
+    let relay = &Relay::from_env()?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         Ok::<_, lambda_runtime::Error>(relay.relay(event.payload).await)
     }))

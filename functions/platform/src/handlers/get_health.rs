@@ -67,7 +67,7 @@ impl Checkup {
     ///
     /// # Errors
     /// When a variable is missing.
-    pub async fn from_env() -> Result<Self, ConfigError> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         const TABLES: [(&str, &str); 5] = [
             ("inventory-table", "INVENTORY_TABLE"),
             ("tickets-table", "TICKETS_TABLE"),
@@ -80,7 +80,7 @@ impl Checkup {
         let named = |names: &[(&'static str, &'static str)]| -> Result<Vec<(&'static str, String)>, ConfigError> {
             names.iter().map(|(name, variable)| Ok((*name, config::required(variable)?))).collect()
         };
-        let sdk = client::sdk_config().await;
+        let sdk = client::sdk_config();
         Ok(Self {
             dynamodb: client::dynamodb(&sdk),
             bus: aws_sdk_eventbridge::Client::new(&sdk),

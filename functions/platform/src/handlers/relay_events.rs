@@ -30,8 +30,8 @@ impl Relay {
     ///
     /// # Errors
     /// When a variable is missing.
-    pub async fn from_env() -> Result<Self, ConfigError> {
-        let sdk = client::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let sdk = client::sdk_config();
         Ok(Self {
             bus: aws_sdk_eventbridge::Client::new(&sdk),
             bus_name: config::required("EVENT_BUS")?,
@@ -58,7 +58,9 @@ impl Relay {
         let (count, oldest) = (events.len(), events.iter().filter_map(|event| event.occurred_at).min());
         for wave in waves(events) {
             let (blocked, ready): (Vec<_>, Vec<_>) = wave.into_iter().partition(|event| undelivered.blocks(event));
-            blocked.into_iter().for_each(|event| undelivered.note(event));
+            for event in blocked {
+                undelivered.note(event);
+            }
             for batch in batches(ready) {
                 self.put(batch, &mut undelivered).await;
             }
@@ -109,7 +111,9 @@ impl Relay {
             Err(error) => {
                 let error = aws_sdk_eventbridge::error::DisplayErrorContext(error);
                 tracing::warn!(%error, events = batch.len(), "bus unavailable");
-                batch.into_iter().for_each(|event| undelivered.note(event));
+                for event in batch {
+                    undelivered.note(event);
+                }
             }
         }
     }

@@ -7,6 +7,6 @@ use boxoffice_tickets::handlers::confirm_ticket;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_telemetry();
-    let (sale, journal) = boxoffice_tickets::sale_from_env().await?;
+    let (sale, journal) = boxoffice_tickets::sale_from_env()?;
     task::serve(Step::ConfirmTicket, journal, async |input| confirm_ticket::run(&sale, input).await).await
 }

@@ -6,6 +6,6 @@ use boxoffice_tickets::handlers::create_ticket;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
-    let desk = boxoffice_tickets::desk_from_env().await?;
+    let desk = boxoffice_tickets::desk_from_env()?;
     http::serve("create-ticket", async |request| create_ticket::handle(&desk, request).await).await
 }

@@ -6,6 +6,6 @@ use boxoffice_tickets::handlers::get_ticket;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
-    let store = boxoffice_tickets::store_from_env().await?;
+    let store = boxoffice_tickets::store_from_env()?;
     http::serve("get-ticket", async |request| get_ticket::handle(&store, request).await).await
 }

@@ -6,6 +6,6 @@ use boxoffice_tickets::handlers::request_cancellation;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
-    let store = boxoffice_tickets::store_from_env().await?;
+    let store = boxoffice_tickets::store_from_env()?;
     http::serve("request-cancellation", async |request| request_cancellation::handle(&store, request).await).await
 }

@@ -1,0 +1,9 @@
+//! The inventory store, on real tables: each condition is evaluated by a DynamoDB, none by a mock.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
+
+mod fixture;
+mod holding;
+mod race;
+mod seats_by_hand;
+mod terms;
