@@ -23,6 +23,9 @@ pub struct Stack {
     pub stack_name: String,
     /// The template's outputs.
     pub outputs: BTreeMap<String, String>,
+    /// The folder of the file this was read from, which has the stack's pid files beside it.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// The checkout.
@@ -42,9 +45,10 @@ impl Stack {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Failure::new(format!("there is no running stack ({}: {error}); run `make up` first", path.display()))
         })?;
-        serde_json::from_str(&text).map_err(|error| {
+        let stack: Self = serde_json::from_str(&text).map_err(|error| {
             Failure::new(format!("{} cannot be read ({error}); run `make up` to write it anew", path.display()))
-        })
+        })?;
+        Ok(Self { folder: path.parent().map(Path::to_path_buf).unwrap_or_default(), ..stack })
     }
 
     /// An output of the template.
@@ -59,10 +63,5 @@ impl Stack {
                 known.join(", ")
             ))
         })
-    }
-
-    /// Whether this is an emulator on this machine.
-    pub fn is_local(&self) -> bool {
-        self.aws_endpoint.is_some()
     }
 }

@@ -3,16 +3,16 @@
 //! Only processes named `bootstrap` (what a custom runtime's program is called) below the processes whose ids `make up` wrote to
 //! `.local/run/` are touched, each by its id. Reads `/proc`, so Linux only.
 
-use crate::{Failure, Outcome, ensure, stack::workspace};
+use crate::{Failure, Outcome, ensure, stack::Stack};
 use serde::Deserialize;
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-/// Kills every Lambda process of the local stack, without a chance to finish what it does, and says how many there were.
+/// Kills every Lambda process of this local stack, without a chance to finish what it does, and says how many there were.
 ///
 /// # Errors
 /// When there is no local stack on this machine, or no process can be looked at.
-pub fn kill() -> Outcome<usize> {
-    let workers = find()?;
+pub fn kill(stack: &Stack) -> Outcome<usize> {
+    let workers = find(stack)?;
     if workers.is_empty() {
         return Ok(0);
     }
@@ -22,8 +22,8 @@ pub fn kill() -> Outcome<usize> {
     Ok(workers.len())
 }
 
-fn find() -> Outcome<Vec<u32>> {
-    let started = started_by_make_up()?;
+fn find(stack: &Stack) -> Outcome<Vec<u32>> {
+    let started = started_by_make_up(stack)?;
     let parents = parents()?;
     let below_the_stack = |mut process: u32| {
         while let Some(parent) = parents.get(&process) {
@@ -45,8 +45,8 @@ struct Server {
     birth: String,
 }
 
-fn started_by_make_up() -> Outcome<Vec<u32>> {
-    let folder = workspace().join(".local").join("run");
+fn started_by_make_up(stack: &Stack) -> Outcome<Vec<u32>> {
+    let folder = stack.folder.join("run");
     let files = fs::read_dir(&folder).map_err(|error| Failure::of(folder.display(), &error))?;
     let ids: Vec<u32> = files
         .filter_map(|file| fs::read_to_string(file.ok()?.path()).ok())

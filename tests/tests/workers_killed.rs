@@ -55,7 +55,7 @@ async fn nothing_is_left_half_done() -> Verdict {
                     Ok(Look::done_if(so_far >= moment, so_far))
                 })
                 .await?;
-                killed += workers::kill()?;
+                killed += workers::kill(&house.stack)?;
             }
             ensure!(killed >= 4, "only {killed} processes were killed: this was no crash");
             let mut bookings = Vec::new();

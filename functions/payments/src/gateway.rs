@@ -48,6 +48,10 @@ pub enum GatewayError {
     /// No answer, or one that says to try again. Money may have moved; the same request, repeated, moves it no further.
     #[error("the payment provider is unavailable: {0}")]
     Unavailable(String),
+    /// It answers, but not yet about this: it is still working on an earlier request, or wants fewer of them. To be repeated like
+    /// an outage, and not to be taken for one.
+    #[error("the payment provider is not ready: {0}")]
+    NotReady(String),
     /// The request or our credentials are wrong: repeating does not help.
     #[error("the payment provider refuses our requests: {0}")]
     Misconfigured(String),

@@ -198,7 +198,10 @@ impl PaymentStore {
         // A payment that is born expired was never initiated: it stands in the way of one that comes too late.
         let change =
             if payment.status == Status::Expired { Change::Moved(RefundedBy::Saga) } else { Change::Initiated };
-        let transaction = Transaction::new().put((), built(put)?).put((), self.event(payment, change, trace)?);
+        let mut transaction = Transaction::new().put((), built(put)?).put((), self.event(payment, change, trace)?);
+        if payment.status == Status::Expired {
+            transaction = transaction.delete((), self.forget(payment.id)?);
+        }
         transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)
     }
 
@@ -240,11 +243,14 @@ impl PaymentStore {
         if let Some(instruction) = instruction {
             transaction = transaction.put((), Self::instruct(&self.table, after.ticket_id, instruction)?);
         } else if matches!(after.status, Status::Success | Status::Failed | Status::Expired) {
-            let forget =
-                Delete::builder().table_name(&self.table).key("pk", payment_key(after.id)).key("sk", text(INSTRUCTION));
-            transaction = transaction.delete((), built(forget.build())?);
+            transaction = transaction.delete((), self.forget(after.id)?);
         }
         transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)
+    }
+
+    /// The delete of what to charge the payment to: it is not kept longer than it takes.
+    fn forget(&self, id: PaymentId) -> Result<Delete, StoreError> {
+        built(Delete::builder().table_name(&self.table).key("pk", payment_key(id)).key("sk", text(INSTRUCTION)).build())
     }
 
     fn event(&self, payment: &Payment, change: Change, trace: &Trace) -> Result<Put, StoreError> {

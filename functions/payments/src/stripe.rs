@@ -38,7 +38,7 @@ impl SecretKey {
             let found = self.parameters.get_parameter().name(&self.name).with_decryption(true).send().await;
             let found = found.map_err(|error| {
                 let error = aws_sdk_ssm::error::DisplayErrorContext(error);
-                GatewayError::Unavailable(format!("its key could not be read from {}: {error}", self.name))
+                GatewayError::NotReady(format!("its key could not be read from {}: {error}", self.name))
             })?;
             found
                 .parameter
@@ -129,6 +129,10 @@ impl Stripe {
     }
 
     /// One call: a final answer either way, or no answer worth the name.
+    ///
+    /// Stripe remembers the answer to an idempotency key even where it was a failure of its own, and would repeat that for a
+    /// day. Such an echo is asked again under a fresh key, which is safe because nothing here relies on the key alone: an intent
+    /// is charged once, only the recorded one is ever confirmed, and a charge is given back in full once.
     async fn call(
         &self,
         verb: Verb,
@@ -136,19 +140,15 @@ impl Stripe {
         idempotency_key: Option<String>,
         form: &[(&str, String)],
     ) -> Result<Result<Vec<u8>, Refusal>, GatewayError> {
-        let unavailable = |error: reqwest::Error| GatewayError::Unavailable(error.without_url().to_string());
-        let mut request = self
-            .http
-            .request(verb, format!("{}{path}", self.base))
-            .bearer_auth(self.key.reveal().await?)
-            .header("Stripe-Version", API_VERSION);
-        if let Some(key) = idempotency_key {
-            request = request.header("Idempotency-Key", key);
-        }
-        if !form.is_empty() {
-            request = request.form(form);
-        }
-        let answer = request.send().await.map_err(unavailable)?;
+        let answer = self.send(&verb, path, idempotency_key.as_deref(), form).await?;
+        let is_echo = answer.status().is_server_error() && answer.headers().contains_key("idempotent-replayed");
+        let answer = match idempotency_key {
+            Some(key) if is_echo => {
+                let fresh = format!("{key}-{}", boxoffice_kernel::EventId::generate());
+                self.send(&verb, path, Some(&fresh), form).await?
+            }
+            _ => answer,
+        };
         let status = answer.status();
         let body = answer.bytes().await.map_err(unavailable)?;
         if status.is_success() {
@@ -157,9 +157,7 @@ impl Stripe {
         let error = serde_json::from_slice::<ErrorBody>(&body).unwrap_or_default().error;
         match status {
             // 409: a request with the same idempotency key is still under way.
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT => {
-                Err(GatewayError::Unavailable(error.describe(status)))
-            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT => Err(GatewayError::NotReady(error.describe(status))),
             status if status.is_server_error() => Err(GatewayError::Unavailable(error.describe(status))),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(GatewayError::Misconfigured(error.describe(status)))
@@ -168,12 +166,37 @@ impl Stripe {
         }
     }
 
+    async fn send(
+        &self,
+        verb: &Verb,
+        path: &str,
+        idempotency_key: Option<&str>,
+        form: &[(&str, String)],
+    ) -> Result<reqwest::Response, GatewayError> {
+        let mut request = self
+            .http
+            .request(verb.clone(), format!("{}{path}", self.base))
+            .bearer_auth(self.key.reveal().await?)
+            .header("Stripe-Version", API_VERSION);
+        if let Some(key) = idempotency_key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if !form.is_empty() {
+            request = request.form(form);
+        }
+        request.send().await.map_err(unavailable)
+    }
+
     async fn intent(&self, intent: &IntentId) -> Result<Intent, GatewayError> {
         match self.call(Verb::GET, &format!("/v1/payment_intents/{intent}"), None, &[]).await? {
             Ok(body) => parse(&body),
             Err(refusal) => Err(refusal.misconfigured()),
         }
     }
+}
+
+fn unavailable(error: reqwest::Error) -> GatewayError {
+    GatewayError::Unavailable(error.without_url().to_string())
 }
 
 fn parse(body: &[u8]) -> Result<Intent, GatewayError> {
@@ -192,7 +215,7 @@ fn charge(intent: &Intent) -> Result<Charge, GatewayError> {
             declined(&intent.last_payment_error.as_ref().map_or_else(|| "declined".to_owned(), ProviderError::reason))
         }
         IntentStatus::Processing | IntentStatus::Open => {
-            Err(GatewayError::Unavailable(format!("intent {} is still {:?}", intent.id, intent.status)))
+            Err(GatewayError::NotReady(format!("intent {} is still {:?}", intent.id, intent.status)))
         }
     }
 }
@@ -245,7 +268,7 @@ impl PaymentGateway for Stripe {
         match current.status {
             IntentStatus::Canceled => Ok(Cancellation::Cancelled),
             IntentStatus::Succeeded => Ok(Cancellation::AlreadySucceeded),
-            status => Err(GatewayError::Unavailable(format!("intent {intent} cannot be cancelled while {status:?}"))),
+            status => Err(GatewayError::NotReady(format!("intent {intent} cannot be cancelled while {status:?}"))),
         }
     }
 
@@ -282,7 +305,7 @@ mod tests {
     fn an_intent_still_open_is_neither_paid_nor_declined() {
         for status in ["processing", "requires_confirmation", "something_new"] {
             let json = format!(r#"{{"id":"pi_1","status":"{status}"}}"#);
-            assert!(matches!(outcome(&json), Err(GatewayError::Unavailable(_))), "{status}");
+            assert!(matches!(outcome(&json), Err(GatewayError::NotReady(_))), "{status}");
         }
     }
 

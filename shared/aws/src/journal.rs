@@ -95,6 +95,17 @@ pub enum StepStatus {
     Compensated,
 }
 
+impl StepStatus {
+    /// Its name, as stored and shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Compensated => "COMPENSATED",
+        }
+    }
+}
+
 /// One step's last run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -37,11 +37,6 @@ impl Timestamp {
         Self(self.0.saturating_add(Duration::seconds(i64::from(seconds))))
     }
 
-    /// Seconds since 1970, as DynamoDB's time-to-live wants them.
-    pub fn unix_seconds(self) -> i64 {
-        self.0.unix_timestamp()
-    }
-
     /// Milliseconds since 1970.
     pub fn unix_millis(self) -> i64 {
         i64::try_from(self.0.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)

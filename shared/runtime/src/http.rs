@@ -97,14 +97,14 @@ where
             Ok(()) => handle(request).await,
             Err(problem) => Err(problem),
         };
-        let code = outcome.as_ref().err().map(|problem| problem.code);
+        let code = outcome.as_ref().err().map(|problem| problem.code.name());
         let response = respond(outcome, &trace);
         tracing::info!(
             function,
             %method,
             route,
             status = response.status().as_u16(),
-            ?code,
+            code,
             correlation_id = %trace.correlation_id,
             micros = started.elapsed().as_micros(),
             "request"

@@ -74,6 +74,12 @@ pub enum Code {
 }
 
 impl Code {
+    /// Its name on the wire, such as `TICKET_NOT_FOUND`.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).ok();
+        name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    }
+
     /// The HTTP status that goes with it.
     pub fn status(self) -> StatusCode {
         match self {
@@ -201,10 +207,8 @@ impl Problem {
 
     /// The problem as the client gets it; `instance` names this occurrence (the correlation id), so that it can be found in the logs.
     pub(crate) fn document<'a>(&'a self, instance: &'a str) -> Document<'a> {
-        let code = serde_json::to_value(self.code).ok();
-        let fragment = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default();
         Document {
-            kind: format!("{TYPE_BASE}#{}", fragment.to_ascii_lowercase()),
+            kind: format!("{TYPE_BASE}#{}", self.code.name().to_ascii_lowercase()),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             code: self.code,

@@ -181,7 +181,7 @@ where
         ticket_id = %ticket,
         %correlation_id,
         attempt,
-        status = ?entry.status,
+        status = entry.status.name(),
         error = entry.error_code,
         cause = entry.error_message,
         "step"

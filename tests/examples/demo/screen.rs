@@ -62,8 +62,8 @@ impl Screen {
     /// The booking's timeline, and where the show's seats are after it.
     pub(crate) async fn story(&self, booking: &Booking, seats: Seats) -> Outcome<()> {
         for line in timeline::of(booking).await? {
-            // Padded before it is coloured: the terminal's codes have no width, and `{:<34}` would count them.
-            let words = format!("{:<34}", line.words);
+            // Padded before it is coloured: the terminal's codes have no width, and `{:<38}` would count them.
+            let words = format!("{:<38}", line.words);
             let (mark, words) = match line.mood {
                 Mood::Neutral => ("·", words),
                 Mood::Good => ("✓", self.ink(Ink::Green, &words)),

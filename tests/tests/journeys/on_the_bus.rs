@@ -10,9 +10,11 @@ async fn every_stored_event_reaches_the_bus_as_it_was_stored() -> Verdict {
         .bus
         .listening(async |listener| {
             let show = house.show(10).await?;
-            let paid = show.order(1).paid_with(Card::Good).booked().await?;
+            let paid = show.order(1).booked().await?;
             let declined = show.order(1).paid_with(Card::Declined).booked().await?;
             let unpaid = show.order(1).booked().await?;
+            paid.until_payable().await?;
+            paid.pay(Card::Good).await?.with_status(200)?;
             paid.until_confirmed().await?;
             paid.cancel().await?.with_status(202)?;
             paid.until_cancelled("CANCELLED_BY_BUYER").await?;

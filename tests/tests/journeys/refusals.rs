@@ -176,7 +176,7 @@ async fn a_body_that_is_not_this_call_s_json_is_refused() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
     let nested = "[".repeat(30_000);
-    let bodies = ["", "{", "[]", "null", "7", "\"text\"", "{\"a\":1", "{'a':1}", "{} {}", "<xml/>", "\u{0}", &nested];
+    let bodies = ["", "{", "[]", "null", "7", "\"text\"", "[1,2", "{'a':1}", "{} {}", "<xml/>", "\u{0}", &nested];
     for (call, request) in calls_with_a_body(&house, &show) {
         for body in bodies {
             let shown: String = body.chars().take(12).collect();

@@ -50,9 +50,12 @@ async fn until_payments_work(house: &BoxOffice) -> Outcome<()> {
     until("payments work again", SOON, async || {
         let booking = match waiting.take() {
             Some(booking) => booking,
-            None => show.order(1).booked().await?,
+            None => {
+                let booking = show.order(1).booked().await?;
+                booking.until_payable().await?;
+                booking
+            }
         };
-        booking.until_payable().await?;
         let paid = booking.pay(Card::Good).await?;
         match paid.status {
             200 => Ok(Look::Done(())),

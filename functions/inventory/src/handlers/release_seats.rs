@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `POST /inventory/{id}/release?quantity=`, `POST /inventory/event/{eventName}/release?quantity=` |
-//! | reads | terms and shards (AP-10) |
+//! | reads | by name, the name (AP-11); terms and shards (AP-10) |
 //! | writes | shards (AP-23) |
 //! | emits | `InventoryReleased` |
 //! | safe to repeat | no: each call releases, but never more than was reserved by hand |

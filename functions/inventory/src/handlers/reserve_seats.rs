@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `POST /inventory/{id}/reserve?quantity=`, `POST /inventory/event/{eventName}/reserve?quantity=` |
-//! | reads | terms and shards (AP-10) |
+//! | reads | by name, the name (AP-11); terms and shards (AP-10) |
 //! | writes | shards (AP-22) |
 //! | emits | `InventoryReserved` |
 //! | safe to repeat | no: each call reserves. Its answer shows the counts |

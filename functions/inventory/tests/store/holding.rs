@@ -34,9 +34,11 @@ async fn a_ticket_holds_its_seats_once_however_often_it_tries() {
         for _ in 0..3 {
             let refusals = refused(write_hold(&database, &inventory, &reservation).await);
             assert!(refusals.has(&HoldGuard::Reservation), "{refusals:?}");
-            let found: Reservation =
-                boxoffice_aws::transaction::read("reservation", refusals.found(&HoldGuard::Reservation).unwrap().clone())
-                    .unwrap();
+            let found: Reservation = boxoffice_aws::transaction::read(
+                "reservation",
+                refusals.found(&HoldGuard::Reservation).unwrap().clone(),
+            )
+            .unwrap();
             assert_eq!(found, reservation, "the refusal shows the reservation that is there");
         }
         assert_eq!(database.seats(inventory.id).await.counts(), (3, 2, 0));
@@ -93,7 +95,8 @@ async fn the_last_seats_are_found_wherever_they_are() {
         assert_eq!(database.seats(id).await.counts(), (0, 1, 6));
         store.release(ticket, "BookingCancelled", &trace()).await.unwrap();
         assert_eq!(database.seats(id).await.counts(), (6, 1, 0));
-        let shards: Vec<u32> = store.get(id).await.unwrap().unwrap().shards.iter().map(|s| s.available + s.held).collect();
+        let shards: Vec<u32> =
+            store.get(id).await.unwrap().unwrap().shards.iter().map(|s| s.available + s.held).collect();
         assert_eq!(shards, [1, 2, 1, 3], "each shard has its own seats back");
     })
     .await;

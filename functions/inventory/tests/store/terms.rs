@@ -196,10 +196,7 @@ async fn an_update_by_someone_who_saw_an_older_version_is_refused() {
         let first = Revision { version: Some(1), ..resized(6) };
         store.update(id, &first, &trace()).await.unwrap();
         let second = store.update(id, &Revision { version: Some(1), ..resized(7) }, &trace()).await;
-        assert!(
-            matches!(second, Err(UpdateError::Unchangeable(Unchangeable::Stale { current: 2 }))),
-            "{second:?}"
-        );
+        assert!(matches!(second, Err(UpdateError::Unchangeable(Unchangeable::Stale { current: 2 }))), "{second:?}");
         assert_eq!(database.seats(id).await.total, 6);
     })
     .await;
@@ -239,10 +236,7 @@ async fn there_cannot_be_fewer_seats_than_are_taken() {
 
         let refused = store.update(id, &resized(4), &trace()).await;
         assert!(
-            matches!(
-                refused,
-                Err(UpdateError::Unchangeable(Unchangeable::SeatsTaken { taken: 5, wanted: 4 }))
-            ),
+            matches!(refused, Err(UpdateError::Unchangeable(Unchangeable::SeatsTaken { taken: 5, wanted: 4 }))),
             "{refused:?}"
         );
         assert_eq!(database.seats(id).await.counts(), (3, 3, 2));

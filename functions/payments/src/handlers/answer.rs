@@ -69,7 +69,7 @@ impl From<CashierError> for Problem {
                 Self::new(Code::PaymentNotPending, format!("{error}."))
             }
             CashierError::NotRefundable(_) => Self::new(Code::PaymentNotRefundable, format!("{error}.")),
-            CashierError::Gateway(GatewayError::Unavailable(cause)) => {
+            CashierError::Gateway(GatewayError::Unavailable(cause) | GatewayError::NotReady(cause)) => {
                 tracing::warn!(cause, "payment provider unavailable");
                 let detail =
                     "The payment provider does not answer. Try the same call again: it resumes, and charges once.";

@@ -5,7 +5,7 @@
 //! | trigger | state `Initiate Payment` of the booking saga |
 //! | reads | payment and instruction (AP-30, AP-32) |
 //! | writes | the payment (AP-33 to AP-35); charges at the provider |
-//! | emits | `PaymentInitiated`; `PaymentCompleted` or `PaymentFailed` when charged at once |
+//! | emits | `PaymentInitiated`; `PaymentCompleted`, `PaymentFailed` or (called off meanwhile) `PaymentExpired` when charged at once |
 //! | fails with | `PaymentDeclined`, `PaymentVoided`, `Transient`, `Defect` |
 //! | undo | `reverse-payment` |
 //! | safe to repeat | the payment's id is the ticket's; the provider is asked under the payment's own key |

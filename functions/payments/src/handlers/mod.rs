@@ -63,7 +63,9 @@ impl From<CashierError> for StepFailure {
     fn from(error: CashierError) -> Self {
         match error {
             CashierError::Store(error) => error.into(),
-            CashierError::Gateway(GatewayError::Unavailable(_)) => Self::Transient(error.to_string()),
+            CashierError::Gateway(GatewayError::Unavailable(_) | GatewayError::NotReady(_)) => {
+                Self::Transient(error.to_string())
+            }
             CashierError::Gateway(GatewayError::Misconfigured(_))
             | CashierError::NotFound
             | CashierError::NotPayable(_)

@@ -3,9 +3,9 @@
 //! | | |
 //! |---|---|
 //! | trigger | `POST /payments/{id}/process` |
-//! | reads | payment and instruction (AP-30, AP-32) |
+//! | reads | payment, instruction and task token (AP-30, AP-32, AP-37) |
 //! | writes | the payment (AP-34, AP-35); charges at the provider; reports to the waiting saga |
-//! | emits | `PaymentProcessing`, then `PaymentCompleted` or `PaymentFailed` |
+//! | emits | `PaymentProcessing`, then `PaymentCompleted`, `PaymentFailed` or (called off meanwhile) `PaymentExpired` |
 //! | safe to repeat | the provider is asked under the payment's own key: a repeat resumes what nobody heard the end of |
 
 use super::answer::PaymentView;

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | trigger | state `Reverse Payment` of the booking saga |
 //! | reads | payment and instruction (AP-30, AP-32) |
-//! | writes | the payment (AP-33, AP-34); cancels or refunds at the provider; tells a saga that waits for it |
-//! | emits | `PaymentExpired` or `PaymentRefunded` |
+//! | writes | the payment (AP-33 to AP-35); cancels or refunds at the provider; tells a saga that waits for it |
+//! | emits | `PaymentExpired`; for a charge that was under way `PaymentFailed`, or `PaymentCompleted` and `PaymentRefunded` |
 //! | fails with | `Transient`, `Defect` |
 //! | is the undo of | `initiate-payment`, `await-payment`, `expire-payment` |
 //! | safe to repeat | a payment that is back stays back; where there is none, a void one keeps a late `initiate-payment` from making one |

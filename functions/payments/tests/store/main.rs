@@ -1,1 +1,11 @@
-//! Store tests.
+//! The payments store, and the cashier on top of it, on real tables: each condition is evaluated by a DynamoDB, none by a mock. Only the
+//! payment provider is scripted.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
+
+mod breaker;
+mod cashier;
+mod fixture;
+mod payments;
+mod provider;
+mod reversing;

@@ -75,8 +75,11 @@ impl Checkup {
             ("sagas-table", "SAGAS_TABLE"),
             ("events-table", "EVENTS_TABLE"),
         ];
-        const QUEUES: [(&str, &str); 2] =
-            [("stuck-bookings", "STUCK_BOOKINGS_QUEUE_URL"), ("relay-dead-letters", "DEAD_LETTER_QUEUE_URL")];
+        const QUEUES: [(&str, &str); 3] = [
+            ("stuck-bookings", "STUCK_BOOKINGS_QUEUE_URL"),
+            ("relay-dead-letters", "DEAD_LETTER_QUEUE_URL"),
+            ("saga-start-dead-letters", "SAGA_START_DEAD_LETTER_QUEUE_URL"),
+        ];
         let named = |names: &[(&'static str, &'static str)]| -> Result<Vec<(&'static str, String)>, ConfigError> {
             names.iter().map(|(name, variable)| Ok((*name, config::required(variable)?))).collect()
         };

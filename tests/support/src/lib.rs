@@ -1,0 +1,36 @@
+//! What the contexts' store tests share: fresh tables on every DynamoDB at hand, and what must hold in them.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`database`] | a test's own tables, on each implementation in turn |
+//! | [`definition`] | the tables as `infra/tables.yaml` defines them |
+//! | [`endpoint`] | which implementations there are, and how to reach them |
+//! | [`events`] | what a test wrote to the event store, held against its contracts |
+//! | [`listener`] | a service that is only told things, and remembers what |
+//! | [`seats`] | an event's seats as they lie in the table, and the rules they must keep |
+//!
+//! A store is tested where its conditions are evaluated, on two DynamoDBs by different authors: what both refuse is refused by the
+//! condition, not by one's habits. What neither can show is listed in `docs/testing.md`.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "this is test code: it fails by panicking, and says why")]
+#![allow(clippy::missing_panics_doc, reason = "every function here panics when the test it serves must fail")]
+
+pub mod database;
+pub mod definition;
+pub mod endpoint;
+pub mod events;
+pub mod listener;
+pub mod seats;
+
+pub use database::{Database, for_each_dynamodb};
+pub use definition::Table;
+pub use events::Recorded;
+pub use listener::Listener;
+pub use seats::Seats;
+
+use boxoffice_kernel::{EventId, Trace};
+
+/// Where a test's changes come from.
+pub fn trace() -> Trace {
+    Trace { correlation_id: EventId::generate().into(), causation_id: "store-test".into() }
+}
