@@ -1,10 +1,7 @@
 //! An AWS service that hears every call and answers each with success: for what is only told, such as the waiting saga.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::{
-    config::{Credentials, SharedCredentialsProvider},
-    primitives::SdkBody,
-};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
@@ -12,6 +9,7 @@ use aws_smithy_runtime_api::{
     },
     http::StatusCode,
 };
+use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 

@@ -125,8 +125,7 @@ async fn of_many_who_call_a_booking_off_at_once_one_does() {
 async fn a_booking_called_off_before_its_saga_began_never_begins() {
     for_each_dynamodb(|database| async move {
         let (store, ticket) = (store(&database), TicketId::generate());
-        let facts =
-            store.call_off(ticket, Some(&booking(ticket)), CallOff::BookingCancelled, "back").await.unwrap();
+        let facts = store.call_off(ticket, Some(&booking(ticket)), CallOff::BookingCancelled, "back").await.unwrap();
         assert_eq!(facts, Some(booking(ticket)));
         assert!(!claim(&store, ticket, "forwards").await);
         let saga = store.get(ticket).await.unwrap().unwrap();

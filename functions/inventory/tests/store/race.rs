@@ -140,12 +140,13 @@ async fn control_without_its_marker_a_second_release_credits_the_seats_again_and
         hold(&database, id, 2).await;
         let ticket = hold(&database, id, 2).await;
         // The release's update, with its condition on the counter, but without the reservation's version in the same transaction.
+        let shard = text(format_args!("INV#{id}"));
         let release = async || {
             let credited = database
                 .client()
                 .update_item()
                 .table_name(database.table(Table::Inventory))
-                .key("pk", text(format_args!("INV#{id}")))
+                .key("pk", shard.clone())
                 .key("sk", text("SHARD#000"))
                 .update_expression("SET held = held - :seats, available = available + :seats")
                 .condition_expression("held >= :seats")

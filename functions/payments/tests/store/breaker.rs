@@ -62,7 +62,8 @@ async fn a_breaker_that_someone_else_wrote_first_is_not_written_over() {
         assert!(store.write_breaker(&open, 0).await.unwrap());
         assert!(!store.write_breaker(&Breaker::default(), 0).await.unwrap());
         assert_eq!(store.breaker().await.unwrap(), (open.clone(), 1));
-        let (a, b) = tokio::join!(store.write_breaker(&Breaker::default(), 1), store.write_breaker(&open, 1));
+        let closed = Breaker::default();
+        let (a, b) = tokio::join!(store.write_breaker(&closed, 1), store.write_breaker(&open, 1));
         assert_ne!(a.unwrap(), b.unwrap());
         assert_eq!(store.breaker().await.unwrap().1, 2);
     })

@@ -22,10 +22,7 @@ async fn paying_charges_once_and_forgets_the_card() {
         assert_eq!(desk.provider.money_moved(), (1, 0));
         assert_eq!(desk.store.instruction(payment.id).await.unwrap(), None);
         assert!(desk.stored(&payment).await.intent.is_some());
-        assert_eq!(
-            database.history(payment.id).await,
-            ["PaymentInitiated", "PaymentProcessing", "PaymentCompleted"]
-        );
+        assert_eq!(database.history(payment.id).await, ["PaymentInitiated", "PaymentProcessing", "PaymentCompleted"]);
         assert!(desk.told().is_empty(), "nobody waits, so nobody is told");
         for event in database.events().await {
             assert!(!event.detail.contains("pm_card"), "{} tells the token", event.event_type);
@@ -127,10 +124,7 @@ async fn a_buyer_who_pays_many_times_at_once_is_charged_once() {
         }
         assert_eq!(desk.status(&payment).await, Status::Success);
         assert_eq!(desk.provider.money_moved(), (1, 0));
-        assert_eq!(
-            database.history(payment.id).await,
-            ["PaymentInitiated", "PaymentProcessing", "PaymentCompleted"]
-        );
+        assert_eq!(database.history(payment.id).await, ["PaymentInitiated", "PaymentProcessing", "PaymentCompleted"]);
     })
     .await;
 }

@@ -106,7 +106,8 @@ async fn of_paying_and_expiring_at_once_one_wins() {
             store.create(&payment, &trace()).await.unwrap();
             let started = payment.start(now).unwrap();
             let expired = payment.expire("HoldExpired".into(), now).unwrap();
-            let (paying, expiring) = tokio::join!(advance(&store, &payment, &started), advance(&store, &payment, &expired));
+            let (paying, expiring) =
+                tokio::join!(advance(&store, &payment, &started), advance(&store, &payment, &expired));
             let winner = match (paying, expiring) {
                 (Written::Yes, Written::Stale) => started,
                 (Written::Stale, Written::Yes) => expired,

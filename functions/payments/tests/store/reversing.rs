@@ -133,10 +133,7 @@ async fn a_payment_called_off_just_before_it_is_confirmed_takes_no_money() {
         // Whoever was paying learns what became of it.
         assert_eq!(paying.await.unwrap().unwrap().status, Status::Expired);
         assert_eq!(desk.provider.money_moved(), (0, 0));
-        assert_eq!(
-            database.history(payment.id).await,
-            ["PaymentInitiated", "PaymentProcessing", "PaymentExpired"]
-        );
+        assert_eq!(database.history(payment.id).await, ["PaymentInitiated", "PaymentProcessing", "PaymentExpired"]);
     })
     .await;
 }
@@ -220,10 +217,7 @@ async fn a_payment_that_succeeded_unheard_is_found_when_its_hold_expires() {
             assert_eq!(desk.expire(&payment).await.unwrap().status, Status::Success);
         }
         assert_eq!(desk.provider.money_moved(), (1, 0));
-        assert_eq!(
-            database.history(payment.id).await,
-            ["PaymentInitiated", "PaymentProcessing", "PaymentCompleted"]
-        );
+        assert_eq!(database.history(payment.id).await, ["PaymentInitiated", "PaymentProcessing", "PaymentCompleted"]);
     })
     .await;
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 #[tokio::test]
 async fn an_order_makes_a_ticket_at_the_events_price_with_its_seats_held() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let order = order(event.id, 2);
         let ticket = made(office.book(&order, &fresh_key()).await);
@@ -35,7 +35,7 @@ async fn an_order_makes_a_ticket_at_the_events_price_with_its_seats_held() {
 #[tokio::test]
 async fn the_ticket_and_its_seats_are_stated_as_events_that_say_what_was_written() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 2).await;
 
@@ -70,7 +70,7 @@ async fn the_ticket_and_its_seats_are_stated_as_events_that_say_what_was_written
 #[tokio::test]
 async fn an_event_is_booked_by_its_name_too() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database);
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let by_name = Order { event: EventRef::Name(event.terms.event_name.clone()), ..order(event.id, 1) };
         assert_eq!(made(office.book(&by_name, &fresh_key()).await).inventory_id, event.id);
@@ -81,7 +81,7 @@ async fn an_event_is_booked_by_its_name_too() {
 #[tokio::test]
 async fn the_same_order_sent_again_gives_the_same_ticket_and_writes_nothing() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let (order, key) = (order(event.id, 2), fresh_key());
         let first = made(office.book(&order, &key).await);
@@ -98,7 +98,7 @@ async fn the_same_order_sent_again_gives_the_same_ticket_and_writes_nothing() {
 #[tokio::test]
 async fn a_replay_shows_the_ticket_as_it_is_now() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database);
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let (order, key) = (order(event.id, 2), fresh_key());
         let ticket = made(office.book(&order, &key).await);
@@ -111,7 +111,7 @@ async fn a_replay_shows_the_ticket_as_it_is_now() {
 #[tokio::test]
 async fn a_key_used_for_another_order_is_refused() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let (first, key) = (order(event.id, 2), fresh_key());
         made(office.book(&first, &key).await);
@@ -126,7 +126,7 @@ async fn a_key_used_for_another_order_is_refused() {
 #[tokio::test]
 async fn keys_of_different_users_have_nothing_to_do_with_each_other() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let key = fresh_key();
         let (ours, theirs) = (order(event.id, 2), order(event.id, 2));
@@ -141,7 +141,7 @@ async fn keys_of_different_users_have_nothing_to_do_with_each_other() {
 #[tokio::test]
 async fn one_order_sent_many_times_at_once_makes_one_ticket() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         // With seats to spare, and with none: a replay must not be mistaken for a refusal.
         for seats in [20, 1] {
             let event = office.on_sale(seats).await;
@@ -173,7 +173,7 @@ async fn one_order_sent_many_times_at_once_makes_one_ticket() {
 #[tokio::test]
 async fn an_order_for_more_than_is_left_is_refused_and_writes_nothing() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(3).await;
         office.ticket(event.id, 2).await;
         let (tickets, events) = (database.items(Table::Tickets).await.len(), database.events().await.len());
@@ -199,7 +199,7 @@ async fn an_order_for_more_than_is_left_is_refused_and_writes_nothing() {
 #[tokio::test]
 async fn an_event_that_has_begun_or_is_not_on_sale_is_not_booked() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database);
+        let office = BoxOffice::new(&database);
         let begun = office.on_sale_from(3, Timestamp::now()).await;
         let refused = office.book(&order(begun.id, 1), &fresh_key()).await;
         assert!(matches!(refused, Err(BookError::NotForSale(NotForSale::Begun(_)))), "{refused:?}");
@@ -216,7 +216,7 @@ async fn an_event_that_has_begun_or_is_not_on_sale_is_not_booked() {
 #[tokio::test]
 async fn a_ticket_keeps_the_price_it_was_booked_at_and_the_next_pays_the_new_one() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database);
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let before = office.ticket(event.id, 1).await;
         let dearer = Revision { price: Some(Amount::from_minor(10_000).unwrap()), ..Revision::default() };
@@ -231,7 +231,7 @@ async fn a_ticket_keeps_the_price_it_was_booked_at_and_the_next_pays_the_new_one
 #[tokio::test]
 async fn tickets_booked_while_the_price_changes_cost_what_the_event_said_when_the_seats_were_taken() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(30).await;
         let mut running = JoinSet::new();
         for _ in 0..10 {
@@ -254,7 +254,7 @@ async fn tickets_booked_while_the_price_changes_cost_what_the_event_said_when_th
 #[tokio::test]
 async fn a_payment_instruction_is_left_for_the_payment_and_nowhere_else() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let secret = "pm_card_only_the_provider_may_read";
         let instruction = Instruction { method: Method::DebitCard, token: Some(secret.parse().unwrap()) };
@@ -278,7 +278,7 @@ async fn a_payment_instruction_is_left_for_the_payment_and_nowhere_else() {
 #[tokio::test]
 async fn a_refused_order_leaves_no_payment_instruction() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(1).await;
         office.ticket(event.id, 1).await;
         let instruction = Instruction { method: Method::CreditCard, token: Some("pm_card".parse().unwrap()) };

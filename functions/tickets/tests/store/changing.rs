@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 #[tokio::test]
 async fn confirming_sells_the_seats_with_the_ticket() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 3).await;
         office.sale.confirm(ticket.id, &trace()).await.unwrap();
@@ -33,7 +33,7 @@ async fn confirming_sells_the_seats_with_the_ticket() {
 #[tokio::test]
 async fn a_ticket_is_confirmed_once_however_often_and_at_once() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 3).await;
         office.ticket(event.id, 3).await;
@@ -53,7 +53,7 @@ async fn a_ticket_is_confirmed_once_however_often_and_at_once() {
 #[tokio::test]
 async fn a_ticket_the_buyer_wants_out_of_is_not_confirmed() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 3).await;
         office.tickets.request_cancellation(ticket.id, &trace()).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_ticket_the_buyer_wants_out_of_is_not_confirmed() {
 #[tokio::test]
 async fn a_wish_to_cancel_and_a_confirmation_at_once_leave_no_ticket_that_missed_the_wish() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(20).await;
         for _ in 0..5 {
             let ticket = office.ticket(event.id, 1).await;
@@ -92,7 +92,7 @@ async fn a_wish_to_cancel_and_a_confirmation_at_once_leave_no_ticket_that_missed
 #[tokio::test]
 async fn a_ticket_whose_seats_were_released_is_not_confirmed() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 3).await;
         office.inventory.release(ticket.id, "HoldExpired", &trace()).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_ticket_whose_seats_were_released_is_not_confirmed() {
 #[tokio::test]
 async fn a_confirmation_and_a_release_at_once_never_confirm_a_ticket_without_its_seats() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(20).await;
         for _ in 0..5 {
             let ticket = office.ticket(event.id, 1).await;
@@ -135,7 +135,7 @@ async fn a_confirmation_and_a_release_at_once_never_confirm_a_ticket_without_its
 #[tokio::test]
 async fn a_ticket_is_cancelled_once_and_says_why() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 1).await;
         let reason = CancellationReason::PaymentDeclined;
@@ -158,7 +158,7 @@ async fn a_ticket_is_cancelled_once_and_says_why() {
 #[tokio::test]
 async fn many_cancellations_at_once_cancel_once() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 1).await;
         let mut running = JoinSet::new();
@@ -177,7 +177,7 @@ async fn many_cancellations_at_once_cancel_once() {
 #[tokio::test]
 async fn a_confirmed_ticket_is_cancelled_on_the_buyers_wish_which_is_the_reason() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 1).await;
         office.sale.confirm(ticket.id, &trace()).await.unwrap();
@@ -199,7 +199,7 @@ async fn a_confirmed_ticket_is_cancelled_on_the_buyers_wish_which_is_the_reason(
 #[tokio::test]
 async fn a_wish_to_cancel_is_written_once() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 1).await;
         let wished = office.tickets.request_cancellation(ticket.id, &trace()).await.unwrap();
@@ -222,7 +222,7 @@ async fn a_wish_to_cancel_is_written_once() {
 #[tokio::test]
 async fn nobody_cancels_a_ticket_after_its_event_began() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale_from(10, Timestamp::now().plus_seconds(2)).await;
         let ticket = office.ticket(event.id, 1).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -236,7 +236,7 @@ async fn nobody_cancels_a_ticket_after_its_event_began() {
 #[tokio::test]
 async fn a_ticket_nobody_booked_is_not_found() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let nobody = TicketId::generate();
         assert_eq!(office.tickets.get(nobody).await.unwrap(), None);
         let confirmed = office.sale.confirm(nobody, &trace()).await;

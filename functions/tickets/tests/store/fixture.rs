@@ -17,7 +17,6 @@ pub(crate) const HOLD_SECONDS: u32 = 600;
 /// The stores that a booking goes through, over one test's tables.
 #[derive(Debug, Clone)]
 pub(crate) struct BoxOffice {
-    pub(crate) database: Database,
     pub(crate) inventory: InventoryStore,
     pub(crate) tickets: TicketStore,
     pub(crate) payments: PaymentStore,
@@ -43,7 +42,7 @@ pub(crate) fn order(event: InventoryId, seats: u32) -> Order {
 }
 
 impl BoxOffice {
-    pub(crate) fn new(database: Database) -> Self {
+    pub(crate) fn new(database: &Database) -> Self {
         let (client, events) = (database.client(), database.event_store());
         let inventory = InventoryStore::new(client.clone(), database.table(Table::Inventory), events.clone());
         let tickets = TicketStore::new(client.clone(), database.table(Table::Tickets), events.clone());
@@ -51,7 +50,7 @@ impl BoxOffice {
         let payments = PaymentStore::new(client, payments_table, events);
         let desk = Desk::new(tickets.clone(), inventory.clone(), payments_table, HOLD_SECONDS);
         let sale = Sale::new(tickets.clone(), inventory.clone());
-        Self { database, inventory, tickets, payments, desk, sale }
+        Self { inventory, tickets, payments, desk, sale }
     }
 
     /// An event on sale at 49.90 EUR with so many seats.

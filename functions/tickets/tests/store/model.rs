@@ -216,7 +216,7 @@ async fn whatever_is_done_in_whatever_order_the_seats_are_as_the_model_says() {
     for_each_dynamodb(|database| {
         let seeds = seeds.clone();
         async move {
-            let office = BoxOffice::new(database.clone());
+            let office = BoxOffice::new(&database);
             for seed in seeds {
                 let event = office.on_sale_in_shards(&SHARDS).await.id;
                 let mut model = Model { total: SHARDS.iter().sum(), ..Model::default() };

@@ -31,7 +31,7 @@ async fn sell(office: &BoxOffice, event: InventoryId, buyers: u32, confirm: bool
 #[tokio::test]
 async fn forty_buyers_of_fifteen_seats_get_fifteen_tickets() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         for run in 1..=3 {
             let event = office.on_sale_in_shards(&[4, 4, 4, 3]).await;
             assert_eq!(sell(&office, event.id, 40, false).await, 15, "run {run}");
@@ -46,7 +46,7 @@ async fn forty_buyers_of_fifteen_seats_get_fifteen_tickets() {
 #[tokio::test]
 async fn buyers_who_pay_at_once_are_all_confirmed_and_no_seat_is_sold_twice() {
     for_each_dynamodb(|database| async move {
-        let office = BoxOffice::new(database.clone());
+        let office = BoxOffice::new(&database);
         let event = office.on_sale_in_shards(&[5, 5]).await;
         assert_eq!(sell(&office, event.id, 25, true).await, 10);
         assert_eq!(database.seats(event.id).await.counts(), (0, 0, 10));
