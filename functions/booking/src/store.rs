@@ -75,8 +75,8 @@ impl SagaStore {
         Ok(Self::new(client, config::required("SAGAS_TABLE")?))
     }
 
-    /// AP-70 claim: takes a booking on, for this execution and no other; whether it is now this execution's. Says so again to the execution that
-    /// has it, for a claim whose answer was lost is repeated.
+    /// AP-70 claim: takes a booking on, for this execution and no other; whether it is this execution's. Says so again to the
+    /// execution that has it, for a claim whose answer was lost is repeated; what was written since the first one stays.
     ///
     /// # Errors
     /// When the store does.
@@ -93,11 +93,14 @@ impl SagaStore {
             .table_name(&self.table)
             .set_item(Some(Self::new_item(ticket, booking, entry)?))
             .item("executionArn", text(execution))
-            .condition_expression("attribute_not_exists(pk) OR executionArn = :me")
-            .expression_attribute_values(":me", text(execution))
+            .condition_expression("attribute_not_exists(pk)")
             .send()
             .await;
-        conditional(claimed).map(|written| written == Written::Yes)
+        if conditional(claimed)? == Written::Yes {
+            return Ok(true);
+        }
+        let holder = self.item(ticket).await?;
+        Ok(holder.is_some_and(|item| item.get("executionArn") == Some(&text(execution))))
     }
 
     /// AP-71 call off: takes on the undoing of a booking, for this execution and no other. Gives the booking's facts when it is now this
@@ -169,13 +172,8 @@ impl SagaStore {
         ]))
     }
 
-    /// AP-72 get saga.
-    ///
-    /// # Errors
-    /// When the store does.
-    pub async fn get(&self, ticket: TicketId) -> Result<Option<Saga>, StoreError> {
-        let found = self
-            .client
+    async fn item(&self, ticket: TicketId) -> Result<Option<Item>, StoreError> {
+        self.client
             .get_item()
             .table_name(&self.table)
             .key("pk", text(Journal::partition(ticket)))
@@ -183,8 +181,16 @@ impl SagaStore {
             .consistent_read(true)
             .send()
             .await
-            .map_err(StoreError::from_sdk)?;
-        let Some(mut item) = found.item else { return Ok(None) };
+            .map(|found| found.item)
+            .map_err(StoreError::from_sdk)
+    }
+
+    /// AP-72 get saga.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn get(&self, ticket: TicketId) -> Result<Option<Saga>, StoreError> {
+        let Some(mut item) = self.item(ticket).await? else { return Ok(None) };
         let mut steps = std::collections::BTreeMap::new();
         for step in Step::ALL {
             if let Some(entry) = item.remove(&Journal::attribute(step)) {

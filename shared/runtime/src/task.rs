@@ -102,7 +102,8 @@ impl From<StepFailure> for Diagnostic {
     }
 }
 
-/// Serves invocations that are not journaled steps until Lambda ends the environment.
+/// Serves invocations that are not journaled steps until Lambda ends the environment. Logs failures; what a success means, the
+/// handler logs.
 ///
 /// # Errors
 /// When the Lambda runtime does.
@@ -118,13 +119,9 @@ where
         let input = serde_json::from_value(event.payload)
             .map_err(|error| StepFailure::Defect(format!("{function} does not understand its input: {error}")))?;
         let outcome = Box::pin(run(input)).await;
-        let error = outcome.as_ref().err();
-        tracing::info!(
-            function,
-            error = error.map(StepFailure::name),
-            cause = error.map(ToString::to_string),
-            "invocation"
-        );
+        if let Err(failure) = &outcome {
+            tracing::warn!(function, error = failure.name(), cause = %failure, "invocation failed");
+        }
         outcome
     }))
     .await

@@ -13,7 +13,7 @@ use crate::{
     store::{Booking, CallOff},
 };
 use boxoffice_aws::journal::{Entry, StepStatus};
-use boxoffice_kernel::{TicketId, Timestamp};
+use boxoffice_kernel::{Correlation, TicketId, Timestamp};
 use boxoffice_runtime::{StepFailure, task::Failure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +23,7 @@ use serde_json::Value;
 #[serde(rename_all = "camelCase")]
 pub struct Start {
     event_type: String,
+    correlation_id: Correlation,
     data: Booking,
     #[serde(default)]
     retries: u32,
@@ -57,10 +58,11 @@ pub async fn run(store: &SagaStore, start: Start) -> Result<Claim, StepFailure> 
     let started_at = Timestamp::now();
     let ticket = start.data.get("ticketId").and_then(Value::as_str).and_then(|text| text.parse::<TicketId>().ok());
     let ticket = ticket.ok_or_else(|| StepFailure::Defect("the event names no ticket".into()))?;
-    let claim = |direction, booking, because: &str| Claim {
-        direction,
-        booking,
-        failure: Failure { step: "Claim Saga".into(), error: because.to_owned(), cause: String::new() },
+    let claim = |direction, booking, because: &str| {
+        let (event, correlation_id) = (&start.event_type, &start.correlation_id);
+        tracing::info!(ticket_id = %ticket, %correlation_id, event, ?direction, "claim");
+        let failure = Failure { step: "Claim Saga".into(), error: because.to_owned(), cause: String::new() };
+        Claim { direction, booking, failure }
     };
     let (because, facts) = match start.event_type.as_str() {
         "TicketCreated" => {
@@ -74,7 +76,7 @@ pub async fn run(store: &SagaStore, start: Start) -> Result<Claim, StepFailure> 
                 error_message: None,
             };
             let mine = store.claim(ticket, &start.data, &start.execution_arn, &entry).await?;
-            return Ok(claim(if mine { Direction::Book } else { Direction::Nothing }, start.data, ""));
+            return Ok(claim(if mine { Direction::Book } else { Direction::Nothing }, start.data.clone(), ""));
         }
         "TicketCancellationRequested" => (CallOff::BookingCancelled, Some(&start.data)),
         // It states the payment, not the booking: that is with the saga, which there must be, or nothing was paid.
@@ -84,6 +86,6 @@ pub async fn run(store: &SagaStore, start: Start) -> Result<Claim, StepFailure> 
     let booking = store.call_off(ticket, facts, because, &start.execution_arn).await?;
     Ok(match booking {
         Some(booking) => claim(Direction::Undo, booking, because.name()),
-        None => claim(Direction::Nothing, start.data, because.name()),
+        None => claim(Direction::Nothing, start.data.clone(), because.name()),
     })
 }
