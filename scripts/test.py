@@ -19,8 +19,11 @@ from boxoffice_local.settings import HERE, STACK_FILE, python
 
 # Every endpoint named here must answer: a store test that finds one missing fails, it does not skip.
 DYNAMODB_ENDPOINTS = f"emulator={settings.AWS_ENDPOINT},moto={settings.MOTO_ENDPOINT}"
-UNIT = ["--workspace", "--exclude", "boxoffice-e2e"]
-END_TO_END = ["--package", "boxoffice-e2e"]
+# Libraries and integration tests: the functions' entry points have no branch, so no test, and each would be linked once more.
+UNIT = ["--workspace", "--exclude", "boxoffice-e2e", "--lib", "--test", "*"]
+END_TO_END = ["--package", "boxoffice-e2e", "--lib", "--test", "*"]
+# Tests end to end mostly wait for a hold to end: more threads than cores are quicker.
+THREADS = ["--", "--test-threads", "8"]
 
 
 def require(succeeded: bool, what: str) -> None:
@@ -56,7 +59,7 @@ def end_to_end_tests() -> None:
     deployment.deploy(deployment.build())
     if not STACK_FILE.exists():
         raise StepFailed("There is no deployed stack to test.")
-    require(run("End-to-end tests", "cargo", "test", "--release", *END_TO_END), "The end-to-end tests")
+    require(run("End-to-end tests", "cargo", "test", "--release", *END_TO_END, *THREADS), "The end-to-end tests")
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 //! The booking saga keeps its contract, and a machine that does not is noticed.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code: what is missing shall fail the test")]
+
 use boxoffice_aws::journal::Step;
 use boxoffice_statemachines::{BOOKING_SAGA, Machine, read, title};
 use serde_json::Value;
@@ -62,7 +64,7 @@ fn a_machine_that_breaks_a_rule_is_noticed() {
     let broken: [(&str, &str, Edit); 13] = [
         ("a task without a timeout", "Confirm Ticket", |m| drop(remove(m, "Confirm Ticket", "TimeoutSeconds"))),
         ("a refund that is not retried", "Reverse Payment", |m| {
-            m["States"]["Reverse Payment"]["Retry"] = serde_json::json!([])
+            m["States"]["Reverse Payment"]["Retry"] = serde_json::json!([]);
         }),
         ("retries in step with each other", "Verify Hold", |m| {
             m["States"]["Verify Hold"]["Retry"][1]["JitterStrategy"] = "NONE".into();
@@ -84,7 +86,7 @@ fn a_machine_that_breaks_a_rule_is_noticed() {
             m["States"]["Release Hold"]["Catch"][0]["Next"] = "Compensated".into();
         }),
         ("a step without an undo", "Renew Hold", |m| {
-            m["States"]["Renew Hold"]["Comment"] = "Holds the seats again.".into()
+            m["States"]["Renew Hold"]["Comment"] = "Holds the seats again.".into();
         }),
         ("a way that leads nowhere", "Verify Hold", |m| m["States"]["Verify Hold"]["Next"] = "Charge Card".into()),
         ("a state that nothing leads to", "Already Taken On", |m| {

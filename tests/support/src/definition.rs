@@ -71,7 +71,8 @@ struct Key {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Index {
-    index_name: String,
+    #[serde(rename = "IndexName")]
+    name: String,
     key_schema: Vec<Key>,
     projection: Projected,
 }
@@ -103,7 +104,7 @@ impl Properties {
         let indexes = self.global_secondary_indexes.iter().map(|index| {
             let projected = ProjectionType::from(index.projection.projection_type.as_str());
             GlobalSecondaryIndex::builder()
-                .index_name(&index.index_name)
+                .index_name(&index.name)
                 .set_key_schema(Some(key_schema(&index.key_schema)))
                 .projection(Projection::builder().projection_type(projected).build())
                 .build()

@@ -43,8 +43,8 @@ impl Endpoint {
         let http = config.http_client().expect("the functions' HTTP client");
         let patient = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(Duration::from_secs(60))
-            .operation_timeout(Duration::from_secs(120))
+            .operation_attempt_timeout(Duration::from_mins(1))
+            .operation_timeout(Duration::from_mins(2))
             .build();
         let credentials = Credentials::new("test", "test", None, None, "store tests");
         let builder = config

@@ -50,7 +50,6 @@ pub(crate) fn instruction(token: &str) -> Instruction {
 /// A cashier with a scripted provider, and a saga that hears what it is told.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
-    pub(crate) database: Database,
     pub(crate) store: PaymentStore,
     pub(crate) provider: Provider,
     pub(crate) saga: Listener,
@@ -62,7 +61,7 @@ impl Desk {
         let (store, provider, saga) = (store(&database), Provider::default(), Listener::default());
         let saga_client = aws_sdk_sfn::Client::new(&saga.sdk_config());
         let cashier = Cashier::new(store.clone(), provider.clone(), saga_client);
-        Self { database, store, provider, saga, cashier }
+        Self { store, provider, saga, cashier }
     }
 
     /// A payment that waits for the buyer.

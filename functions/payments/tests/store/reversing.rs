@@ -75,8 +75,8 @@ async fn reversing_a_charged_payment_gives_the_money_back_once_even_if_the_answe
             let desk = Desk::new(database.clone());
             let payment = desk.paid().await;
             desk.provider.lose(Call::Refund, side);
-            let lost = desk.reverse(&payment).await;
-            assert!(is_transient(&lost), "{lost:?}");
+            let unheard = desk.reverse(&payment).await;
+            assert!(is_transient(&unheard), "{unheard:?}");
             assert_eq!(desk.status(&payment).await, Status::Success);
             for _ in 0..2 {
                 assert_eq!(desk.reverse(&payment).await.unwrap().status, Status::Refunded);

@@ -111,7 +111,7 @@ async fn play(office: &BoxOffice, event: InventoryId, model: &mut Model, step: M
                 model.tickets.push(Ticket { id, quantity: seats, seats: Seats::Held, status, wished: false });
             }
             Err(BookError::NotForSale(NotForSale::SoldOut { .. })) => {
-                assert!(seats > available, "{seats} of {available}")
+                assert!(seats > available, "{seats} of {available}");
             }
             other => panic!("{other:?}"),
         },
