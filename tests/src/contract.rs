@@ -31,10 +31,7 @@ impl Retrieve for Beside {
 impl Contracts {
     /// Those of this checkout.
     pub fn of_this_checkout() -> Self {
-        Self {
-            folder: std::env::var_os("BOXOFFICE_EVENTS_TMP").map_or_else(|| workspace().join("events"), PathBuf::from),
-            read: Arc::default(),
-        }
+        Self { folder: workspace().join("events"), read: Arc::default() }
     }
 
     /// Fails unless the event keeps to the contract of its type, and the contract is one that could be broken.
