@@ -45,6 +45,9 @@ class Embedded:
                 MINISTACK_REGION=settings.REGION,
                 S3_DATA_DIR=str(RUN / "tmp" / "s3"),
                 IOT_MTLS_ENABLED="0",
+                # The state machine's pauses between retries pass ten times faster: an undo that is retried for minutes on AWS
+                # is done in seconds here. Time limits, the hold's among them, are not scaled.
+                SFN_WAIT_SCALE="0.1",
                 SFTP_ENABLED="0",
                 AWS_ACCESS_KEY_ID="test",
                 AWS_SECRET_ACCESS_KEY="test",

@@ -338,36 +338,37 @@ impl Booking {
         .await
     }
 
+    async fn saga_if_any(&self) -> Outcome<Option<Saga>> {
+        let reply = self.house.api.get(&format!("/sagas/{}", self.id())).send().await?;
+        if reply.status == 404 { Ok(None) } else { reply.answer(200).map(Some) }
+    }
+
     /// Waits until the saga has this status.
     ///
     /// # Errors
     /// When it never has.
     pub async fn until_saga_is(&self, status: SagaStatus, within: Duration) -> Outcome<Saga> {
         until(format_args!("the saga of {} is {status:?}", self.id()), within, async || {
-            let reply = self.house.api.get(&format!("/sagas/{}", self.id())).send().await?;
-            if reply.status == 404 {
-                return Ok(Look::NotYet("no saga".into()));
-            }
-            let saga: Saga = reply.answer(200)?;
+            let Some(saga) = self.saga_if_any().await? else { return Ok(Look::NotYet("no saga".into())) };
             Ok(Look::done_if(saga.status == status, saga))
         })
         .await
     }
 
-    /// Waits until the ticket is no longer pending and its saga has ended, in whatever way.
+    /// Waits until the ticket is no longer pending and its saga has ended, or until it is an operator's case.
     ///
     /// # Errors
     /// When that never happens.
     pub async fn until_settled(&self, within: Duration) -> Outcome<(Ticket, Saga)> {
         until(format_args!("{} is settled", self.id()), within, async || {
             let ticket = self.now().await?;
-            if ticket.status == TicketStatus::Pending {
-                return Ok(Look::NotYet(format!("{ticket:?}")));
-            }
-            let saga = self.saga().await?;
-            let ended =
-                matches!(saga.status, SagaStatus::Completed | SagaStatus::Compensated | SagaStatus::NeedsAttention);
-            Ok(Look::done_if(ended, (ticket, saga)))
+            let Some(saga) = self.saga_if_any().await? else { return Ok(Look::NotYet("no saga".into())) };
+            let settled = match saga.status {
+                SagaStatus::NeedsAttention => true,
+                SagaStatus::Completed | SagaStatus::Compensated => ticket.status != TicketStatus::Pending,
+                SagaStatus::Started | SagaStatus::InProgress | SagaStatus::Compensating => false,
+            };
+            Ok(Look::done_if(settled, (ticket, saga)))
         })
         .await
     }
@@ -398,14 +399,15 @@ impl Booking {
         let id = self.id();
         let ticket = until(format_args!("{id} is cancelled and its saga ended"), AFTER_ALL_RETRIES, async || {
             let ticket = self.now().await?;
-            if ticket.status != TicketStatus::Cancelled {
-                return Ok(Look::NotYet(format!("{ticket:?}")));
+            let Some(saga) = self.saga_if_any().await? else { return Ok(Look::NotYet("no saga".into())) };
+            match (ticket.status, saga.status) {
+                (TicketStatus::Cancelled, SagaStatus::Compensated) => Ok(Look::Done(ticket)),
+                (status, SagaStatus::NeedsAttention) => {
+                    let steps = saga.transcript();
+                    Err(Failure::new(format!("{id} is {status:?}, and its saga needs attention:\n{steps}")))
+                }
+                (status, saga) => Ok(Look::NotYet(format!("the ticket is {status:?}, the saga {saga:?}"))),
             }
-            let saga = self.saga().await?;
-            Ok(match saga.status {
-                SagaStatus::Compensated => Look::Done(ticket),
-                _ => Look::NotYet(format!("the saga is {:?}:\n{}", saga.status, saga.transcript())),
-            })
         })
         .await?;
         let told = ticket.cancellation_reason.as_deref();
