@@ -85,14 +85,17 @@ impl<G: PaymentGateway> Cashier<G> {
             if payment.status != Status::Processing {
                 return Ok(payment);
             }
-            let now = Timestamp::now();
             let settled = match self.intent(&payment).await? {
-                Opened::Declined { reason } => payment.fail(reason, now),
-                Opened::Intent(intent) => match self.gateway.confirm(&payment, &intent).await? {
-                    Charge::Succeeded => payment.succeed(now),
-                    Charge::Declined { reason } => payment.fail(reason, now),
-                    Charge::Cancelled => payment.expire("the payment was called off".into(), now),
-                },
+                Opened::Declined { reason } => payment.fail(reason, Timestamp::now()),
+                Opened::Intent(intent) => {
+                    let charge = self.gateway.confirm(&payment, &intent).await?;
+                    payment.intent = Some(intent);
+                    match charge {
+                        Charge::Succeeded => payment.succeed(Timestamp::now()),
+                        Charge::Declined { reason } => payment.fail(reason, Timestamp::now()),
+                        Charge::Cancelled => payment.expire("the payment was called off".into(), Timestamp::now()),
+                    }
+                }
             };
             if let Ok(settled) = settled
                 && self.store.advance(&payment, &settled, None, RefundedBy::Saga, trace).await? == Written::Yes
@@ -172,19 +175,18 @@ impl<G: PaymentGateway> Cashier<G> {
         Err(overtaken().into())
     }
 
-    /// Ends a payment that is not settled; `None` when someone else was faster. One that turns out to have been charged ends as charged.
+    /// Ends a payment that is not settled; `None` when someone else was faster. One that turns out to have been charged ends as
+    /// charged.
+    ///
+    /// Without a recorded intent there is nothing to ask the provider about: only a recorded one is ever confirmed, and none can be
+    /// recorded any more once this is written. So an outage of the provider does not keep a booking from being undone.
     async fn end(&self, payment: &Payment, reason: &str, trace: &Trace) -> Result<Option<Payment>, CashierError> {
-        let now = Timestamp::now();
-        let ended = if payment.status == Status::Pending {
-            payment.expire(reason.to_owned(), now)
-        } else {
-            match self.intent(payment).await? {
-                Opened::Declined { reason } => payment.fail(reason, now),
-                Opened::Intent(intent) => match self.gateway.cancel(&intent).await? {
-                    Cancellation::Cancelled => payment.expire(reason.to_owned(), now),
-                    Cancellation::AlreadySucceeded => payment.succeed(now),
-                },
-            }
+        let ended = match (payment.status, &payment.intent) {
+            (Status::Processing, Some(intent)) => match self.gateway.cancel(intent).await? {
+                Cancellation::Cancelled => payment.expire(reason.to_owned(), Timestamp::now()),
+                Cancellation::AlreadySucceeded => payment.succeed(Timestamp::now()),
+            },
+            _ => payment.expire(reason.to_owned(), Timestamp::now()),
         };
         let Ok(ended) = ended else { return Ok(None) };
         let written = self.store.advance(payment, &ended, None, RefundedBy::Saga, trace).await?;

@@ -223,12 +223,18 @@ impl PaymentStore {
             .table_name(&self.table)
             .key("pk", payment_key(after.id))
             .key("sk", text(PAYMENT))
-            .condition_expression("version = :before")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":status", text(after.status))
             .expression_attribute_values(":before", number(before.version))
             .expression_attribute_values(":after", number(after.version))
             .expression_attribute_values(":now", text(after.updated_at));
+        // What was decided may rest on the provider's knowing of no intent, or of this one.
+        update = match &after.intent {
+            None => update.condition_expression("version = :before AND attribute_not_exists(intentId)"),
+            Some(intent) => update
+                .condition_expression("version = :before AND intentId = :intent")
+                .expression_attribute_values(":intent", text(intent)),
+        };
         if let Some(reason) = &after.failure_reason {
             sets.push_str(", failureReason = :failure");
             update = update.expression_attribute_values(":failure", text(reason));

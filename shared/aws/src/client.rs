@@ -24,13 +24,14 @@ use std::{env, time::Duration};
 /// Lambda sets all of them, so the SDK's own search (profile files, SSO, container and instance metadata) is left out: it
 /// finds nothing there, and its code would be in every function. `docs/adr/0007-one-release-profile.md` has the figures.
 ///
-/// An attempt may take 3 s and a call 9 s in all, so that a function answers within its own 15 s whatever AWS does.
+/// An attempt may take 8 s and a call 12 s in all, so that a function answers within its own 15 s whatever AWS does. An attempt's
+/// time is long on purpose: giving up early on a store that is merely slow only makes it slower.
 pub fn sdk_config() -> SdkConfig {
     let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(9))
+        .operation_attempt_timeout(Duration::from_secs(8))
+        .operation_timeout(Duration::from_secs(12))
         .build();
     // Short first waits: most retries here are two buyers meeting on one seat counter for a few milliseconds.
     let retries = RetryConfig::standard()

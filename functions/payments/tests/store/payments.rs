@@ -189,8 +189,14 @@ async fn the_providers_id_is_remembered_only_while_charging_and_never_replaced()
         assert_eq!(store.remember_intent(&started, &other).await.unwrap(), Written::Stale);
         assert_eq!(store.get(payment.id).await.unwrap().unwrap().intent.as_ref(), Some(&intent));
 
+        // Whoever decided without knowing of it must look again: the provider may be charging by it.
+        let unasked = started.expire("late".into(), now).unwrap();
+        let written = store.advance(&started, &unasked, None, RefundedBy::Saga, &trace()).await.unwrap();
+        assert_eq!(written, Written::Stale);
+
         // It stays through what follows, which is how a refund finds it.
-        advance(&store, &started, &started.succeed(now).unwrap()).await;
+        let known = store.get(payment.id).await.unwrap().unwrap();
+        advance(&store, &known, &known.succeed(now).unwrap()).await;
         assert_eq!(store.remember_intent(&started, &intent).await.unwrap(), Written::Stale);
         assert_eq!(store.get(payment.id).await.unwrap().unwrap().intent, Some(intent));
     })

@@ -106,13 +106,29 @@ async fn a_lost_answer_to_a_cancellation_is_asked_for_again() {
     for_each_dynamodb(|database| async move {
         for side in [Side::Before, Side::After] {
             let desk = Desk::new(database.clone());
-            let payment = desk.processing().await;
+            let payment = desk.pending().await;
+            desk.provider.lose(Call::Confirm, Side::Before);
+            assert!(is_transient(&desk.pay(&payment, "pm_card").await));
             desk.provider.lose(Call::Cancel, side);
             assert!(is_transient(&desk.reverse(&payment).await));
             assert_eq!(desk.status(&payment).await, Status::Processing);
             assert_eq!(desk.reverse(&payment).await.unwrap().status, Status::Expired);
             assert_eq!(desk.provider.money_moved(), (0, 0));
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_payment_the_provider_never_heard_of_is_reversed_without_asking() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database);
+        let payment = desk.processing().await;
+        assert_eq!(desk.reverse(&payment).await.unwrap().status, Status::Expired);
+        assert_eq!((desk.provider.calls(Call::Open), desk.provider.calls(Call::Cancel)), (0, 0));
+        // Whoever was about to charge it finds that it is over.
+        assert!(desk.pay(&payment, "pm_card").await.is_err());
+        assert_eq!(desk.provider.money_moved(), (0, 0));
     })
     .await;
 }
