@@ -33,6 +33,23 @@ impl Tables {
         &self.client
     }
 
+    /// Forgets what the payment provider's circuit breaker has seen, so that a test's own faults are all it counts.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn forget_breaker(&self) -> Outcome<()> {
+        let key = || AttributeValue::S("BREAKER".to_owned());
+        let forgotten = self
+            .client
+            .delete_item()
+            .table_name(self.stack.output("PaymentsTable")?)
+            .key("pk", key())
+            .key("sk", key())
+            .send()
+            .await;
+        forgotten.map(|_| ()).map_err(|error| Failure::of("the circuit breaker", &error))
+    }
+
     /// The events of an aggregate, in order; none is missing between the first and the last, and each agrees with its own key.
     ///
     /// # Errors
