@@ -14,7 +14,7 @@ import time
 import boto3
 from botocore.exceptions import ClientError
 
-from boxoffice_local.settings import STACK_NAME, STRIPE_KEY, STRIPE_KEY_PARAMETER
+from boxoffice_local.settings import NOTIFICATION_SENDER, STACK_NAME, STRIPE_KEY, STRIPE_KEY_PARAMETER
 
 # A stack in one of these can only be deleted: CloudFormation refuses to update it.
 DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
@@ -24,6 +24,8 @@ def prepare() -> None:
     boto3.client("ssm").put_parameter(
         Name=STRIPE_KEY_PARAMETER, Value=STRIPE_KEY, Type="SecureString", Overwrite=True
     )
+    # SES sends in the name of verified addresses only; locally one is verified as soon as it is asked for.
+    boto3.client("ses").verify_email_identity(EmailAddress=NOTIFICATION_SENDER)
     cloudformation = boto3.client("cloudformation")
     stack = find_stack(cloudformation)
     if stack and stack["StackStatus"] in DEAD:

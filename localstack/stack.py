@@ -20,11 +20,20 @@ import time
 
 from boxoffice_local import deployment, targets, toolchain
 from boxoffice_local.console import StepFailed, elapsed, say, tail
-from boxoffice_local.settings import HERE, LOGS, ROOT, environment, python
+from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, HERE, LOGS, ROOT, environment, python
 
 
 def setup() -> None:
     toolchain.set_up()
+
+
+def setup_for_tests() -> None:
+    """`make setup`: also what only tests need, as far as this machine lets us."""
+    setup()
+    try:
+        toolchain.browser()
+    except StepFailed as missing:
+        say(f"  ! {missing}")
 
 
 def build() -> None:
@@ -37,7 +46,13 @@ def up() -> None:
     built = deployment.build()
     start_servers()
     deployment.deploy(built)
-    say(f"\n  Box Office is up: {deployment.read_stack()['apiUrl']}\n")
+    announce("up")
+
+
+def announce(state: str) -> None:
+    api_url = deployment.read_stack()["apiUrl"]
+    say(f"\n  Box Office is {state}: {api_url}")
+    say(f"  Try it out: {api_url}/docs as {ADMIN['username']} with the password {ADMIN_PASSWORD}\n")
 
 
 def start_servers() -> None:
@@ -61,7 +76,7 @@ def reset() -> None:
     if not targets.payments().ensure():
         targets.reset_payments()
     deployment.deploy(built)
-    say(f"\n  Box Office is up, and empty: {deployment.read_stack()['apiUrl']}\n")
+    announce("up, and empty")
 
 
 def status() -> None:
@@ -118,7 +133,7 @@ def main() -> None:
         case "status":
             status()
         case name:
-            {"setup": setup, "build": build, "up": up, "down": down, "reset": reset}[name]()
+            {"setup": setup_for_tests, "build": build, "up": up, "down": down, "reset": reset}[name]()
             say(f"  make {name}: done in {elapsed(time.monotonic() - started)}")
 
 

@@ -4,15 +4,19 @@
 1. compile every function, and every test; a test that does not compile fails in minutes, not at the end
 2. the payment server's own checks
 3. unit, property and store tests, the stores against two DynamoDB implementations
-4. end-to-end tests against the deployed stack
+4. end-to-end tests against the deployed stack, the API's contract, and its page in a browser
 
-    test.py [--unit]     --unit ends after 3
+    test.py [--unit] [--only NAME]     --unit ends after 3; --only runs the test programs whose name contains this
 """
 
 import argparse
+import json
+import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
-from checkout import heading, run
+from checkout import ROOT, heading, run
 from boxoffice_local import deployment, settings, targets, toolchain
 from boxoffice_local.console import StepFailed
 from boxoffice_local.settings import HERE, STACK_FILE, python
@@ -20,10 +24,26 @@ from boxoffice_local.settings import HERE, STACK_FILE, python
 # Every endpoint named here must answer: a store test that finds one missing fails, it does not skip.
 DYNAMODB_ENDPOINTS = f"emulator={settings.AWS_ENDPOINT},moto={settings.MOTO_ENDPOINT}"
 # Libraries and integration tests: the functions' entry points have no branch, so no test, and each would be linked once more.
-UNIT = ["--workspace", "--exclude", "boxoffice-e2e", "--lib", "--test", "*"]
-END_TO_END = ["--package", "boxoffice-e2e", "--lib", "--test", "*"]
+# All packages in one build: which of them are selected decides the features of what they share, and so what is compiled twice.
+SELECTION = ["--workspace", "--lib", "--test", "*"]
+END_TO_END = "boxoffice-e2e"
 # Tests end to end mostly wait for a hold to end: more threads than cores are quicker.
-THREADS = ["--", "--test-threads", "8"]
+THREADS = ["--test-threads", "8"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled test program."""
+
+    package: str
+    name: str
+    folder: Path
+    executable: str
+
+    def passes(self, *arguments: str, **environment: str) -> bool:
+        heading(f"{self.package}: {self.name}")
+        variables = settings.environment() | {"CARGO_MANIFEST_DIR": str(self.folder)} | environment
+        return subprocess.run([self.executable, *arguments], cwd=self.folder, env=variables).returncode == 0
 
 
 def require(succeeded: bool, what: str) -> None:
@@ -31,14 +51,33 @@ def require(succeeded: bool, what: str) -> None:
         raise StepFailed(f"{what} failed.")
 
 
-def unit_tests() -> None:
+def compiled() -> list[Program]:
+    """Every test program, in a stable order."""
+    heading("Compiling the tests")
+    command = ["cargo", "test", "--release", "--no-run", "--message-format", "json-render-diagnostics", *SELECTION]
+    build = subprocess.run(command, cwd=ROOT, env=settings.environment(), stdout=subprocess.PIPE, text=True)
+    require(build.returncode == 0, "Compiling the tests")
+    programs = []
+    for line in build.stdout.splitlines():
+        message = json.loads(line)
+        if message["reason"] == "compiler-artifact" and message["profile"]["test"] and message["executable"]:
+            folder = Path(message["manifest_path"]).parent
+            name, kind = message["target"]["name"], message["target"]["kind"][0]
+            package = message["package_id"].split("#")[1].split("@")[0] if "@" in message["package_id"] else folder.name
+            programs.append(Program(package, "unit" if "lib" in kind else name, folder, message["executable"]))
+    return sorted(programs, key=lambda program: (program.package, program.name))
+
+
+def unit_tests(only: str) -> list[Program]:
+    """Runs what needs no deployment; gives the programs that do."""
     heading("Set-up and build")
     toolchain.set_up()
     deployment.build()
-    require(run("Compiling the tests", "cargo", "test", "--release", "--no-run", *UNIT), "Compiling the tests")
+    programs = [program for program in compiled() if only in program.name or only in program.package]
 
-    payment_tests = [python("payments"), "-m", "unittest", "discover", "-s", str(HERE / "payments")]
-    require(run("Payment server", *payment_tests), "The payment server's test")
+    if not only:
+        payment_tests = [python("payments"), "-m", "unittest", "discover", "-s", str(HERE / "payments")]
+        require(run("Payment server", *payment_tests), "The payment server's test")
 
     heading("Servers")
     if targets.aws().ensure():
@@ -46,30 +85,43 @@ def unit_tests() -> None:
     moto = targets.moto()
     moto.ensure()
     try:
-        tests = ["cargo", "test", "--release", *UNIT]
-        passed = run("Unit, property and store tests", *tests, BOXOFFICE_DYNAMODB_ENDPOINTS=DYNAMODB_ENDPOINTS)
+        run_all(
+            [program for program in programs if program.package != END_TO_END],
+            BOXOFFICE_DYNAMODB_ENDPOINTS=DYNAMODB_ENDPOINTS,
+        )
     finally:
         moto.stop()
-    require(passed, "The unit, property and store tests")
+    return [program for program in programs if program.package == END_TO_END]
 
 
-def end_to_end_tests() -> None:
+def end_to_end_tests(programs: list[Program], only: str) -> None:
     heading("Deployment")
     targets.payments().ensure()
     deployment.deploy(deployment.build())
     if not STACK_FILE.exists():
         raise StepFailed("There is no deployed stack to test.")
-    require(run("End-to-end tests", "cargo", "test", "--release", *END_TO_END, *THREADS), "The end-to-end tests")
+    run_all(programs, *THREADS)
+    if not only:
+        require(run("The API's page", sys.executable, str(ROOT / "scripts/browser.py")), "The API's page")
+        # Last: an ADMIN with random requests leaves nothing as it was.
+        require(run("The API's contract", sys.executable, str(ROOT / "scripts/contract.py")), "The API's contract")
+
+
+def run_all(programs: list[Program], *arguments: str, **environment: str) -> None:
+    """Runs every program, also after one has failed, and says in the end which did."""
+    failed = [program for program in programs if not program.passes(*arguments, **environment)]
+    require(not failed, ", ".join(f"{program.package} ({program.name})" for program in failed))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The test suite.")
     parser.add_argument("--unit", action="store_true", help="leave the end-to-end tests out")
+    parser.add_argument("--only", default="", metavar="NAME", help="only test programs whose package or name contains this")
     options = parser.parse_args()
     try:
-        unit_tests()
+        remaining = unit_tests(options.only)
         if not options.unit:
-            end_to_end_tests()
+            end_to_end_tests(remaining, options.only)
     except StepFailed as failure:
         sys.exit(f"\n{failure}")
     print("\nEvery test passed.")

@@ -34,8 +34,8 @@ def step(title: str):
     say(f"  ✓ {title} ({elapsed(time.monotonic() - started)})")
 
 
-def run_logged(title: str, command: list[str], log: str, **popen) -> None:
-    """Runs a command with its output in `.local/logs/<log>.log`, showing that it is alive meanwhile."""
+def run_logged(title: str, command: list[str], log: str, given: str | None = None, **popen) -> None:
+    """Runs a command with its output in `.local/logs/<log>.log`, showing that it is alive meanwhile. It reads `given`, or nothing."""
     LOGS.mkdir(parents=True, exist_ok=True)
     path = LOGS / f"{log}.log"
     started = shown = time.monotonic()
@@ -44,8 +44,12 @@ def run_logged(title: str, command: list[str], log: str, **popen) -> None:
         output.write(f"$ {' '.join(command)}\n")
         output.flush()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **popen
+            command, stdin=subprocess.DEVNULL if given is None else subprocess.PIPE, stdout=output,
+            stderr=subprocess.STDOUT, text=True, **popen,
         )
+        if given is not None:
+            process.stdin.write(given)
+            process.stdin.close()
         try:
             while (code := wait(process, 0.2)) is None:
                 now = time.monotonic()

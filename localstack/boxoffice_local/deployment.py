@@ -8,7 +8,9 @@ import tomllib
 from . import fingerprint, settings, targets
 from .console import StepFailed, run_logged, say, step
 from .processes import LOOPBACK
-from .settings import API_URL_FILE, HERE, ROOT, STACK_FILE, environment, python, tool
+from .settings import (
+    ADMIN, ADMIN_PASSWORD, API_URL_FILE, HERE, ROOT, STACK_FILE, STACK_NAME, environment, python, tool,
+)
 
 HEALTH_SECONDS = 60
 DEPLOYED = "deployed"
@@ -26,6 +28,8 @@ def build(force: bool = False) -> str:
     fingerprint.forget(BUILT)
     # One build of every function first: SAM then calls cargo once a function and finds each one done.
     run_logged("functions compiled", [tool("cargo-lambda"), "lambda", "build", "--release", "--bins"], "cargo-build")
+    # The operator's command, with which the set-up makes keys and the first ADMIN as anybody would on AWS.
+    run_logged("command compiled", ["cargo", "build", "--release", "--package", "boxoffice-cli"], "cli-build")
     run_logged("functions packaged", [tool("sam"), "build", "--config-env", "local", *parameter_overrides()], "sam-build")
     fingerprint.record(BUILT, wanted)
     return wanted
@@ -38,10 +42,13 @@ def deploy(build_fingerprint: str) -> None:
         return
     forget()
     aws_call("AWS prepared (payment key, leftovers of a failed deployment)", "prepare")
+    boxoffice("keys for access tokens", "keys", "create", "--environment", "local")
     run_logged("stack deployed", deploy_command(), "sam-deploy")
     stack = describe_stack()
     with step("API healthy"):
         wait_until_healthy(stack["apiUrl"])
+    admin = [word for name, value in ADMIN.items() for word in (f"--{name}", value)]
+    boxoffice("first ADMIN", "admin", "create", "--stack", STACK_NAME, "--password-stdin", *admin, given=ADMIN_PASSWORD)
     STACK_FILE.write_text(json.dumps(stack, indent=2) + "\n")
     API_URL_FILE.write_text(stack["apiUrl"] + "\n")
     fingerprint.record(DEPLOYED, wanted)
@@ -96,6 +103,12 @@ def read_stack() -> dict:
         return json.loads(STACK_FILE.read_text())
     except (OSError, ValueError):
         return {}
+
+
+def boxoffice(title: str, *arguments: str, given: str | None = None) -> None:
+    """The operator's command, as it was built."""
+    command = ROOT / "target" / environment()["CARGO_BUILD_TARGET"] / "release" / "boxoffice"
+    run_logged(title, [str(command), *arguments], f"boxoffice-{arguments[0]}", given=given)
 
 
 def aws_call(title: str, *arguments: str) -> None:

@@ -8,7 +8,7 @@ from .settings import LOCAL, ROOT
 
 # Everything that decides what is built and deployed.
 SOURCES = [
-    "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "shared", "functions",
+    "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "shared", "functions", "cli", "api",
     "statemachines", "events", "infra", "template.yaml", "samconfig.toml",
 ]
 STAMPS = LOCAL / "stamps"

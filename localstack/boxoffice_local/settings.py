@@ -20,6 +20,10 @@ REGION = "us-east-1"
 STACK_NAME = "boxoffice-local"
 STRIPE_KEY_PARAMETER = "/boxoffice/local/stripe-secret-key"
 STRIPE_KEY = "sk_test_boxoffice_local"  # any sk_test_ key will do for the local payment server
+NOTIFICATION_SENDER = "no-reply@boxoffice.example"
+# Of this laptop's stack, which nobody else reaches: no secret. On AWS, `boxoffice admin create` asks for one.
+ADMIN = {"username": "admin", "email": "admin@boxoffice.example", "first-name": "Ada", "last-name": "Admin"}
+ADMIN_PASSWORD = "boxoffice-local-admin"
 
 # "embedded" is ministack, a process beside us; "localstack" is LocalStack in Docker.
 TARGET = os.environ.get("TARGET") or "embedded"

@@ -1,5 +1,6 @@
 """Installs the pinned tools into the checkout, under `.local/`."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from . import fingerprint
 from .console import StepFailed, run_logged, step
 from .settings import HERE, LOCAL, NODE, TARGET, VENVS
 
-VENV_NAMES = ["tools", "emulator", "payments", "moto"]
+VENV_NAMES = ["tools", "emulator", "payments", "moto", "contract"]
 ASL_VALIDATOR = str(NODE / "node_modules" / ".bin" / "asl-validator")
 
 
@@ -51,6 +52,21 @@ def require_machine() -> None:
 
 def has_module(name: str) -> bool:
     return subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True).returncode == 0
+
+
+def browser() -> str:
+    """The Chromium that tests of pages run in: this machine's own, or Debian's, installed where that is allowed."""
+    if found := find_browser():
+        return found
+    install = "apt-get update && apt-get install --yes --no-install-recommends chromium"
+    if not (os.geteuid() == 0 and shutil.which("apt-get")):
+        raise StepFailed(f"The browser test needs Chromium. On Debian, as root: {install}")
+    run_logged("Chromium", ["sh", "-c", f"export DEBIAN_FRONTEND=noninteractive; {install}"], "setup-chromium", env=None)
+    return find_browser() or "chromium"
+
+
+def find_browser() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def requirements(name: str):

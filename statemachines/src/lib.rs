@@ -1,8 +1,8 @@
 //! The state machines of Box Office as data, and the contract they keep.
 //!
-//! The machine is deployed from its ASL file alone; nothing here runs. What is here reads that file and says where it breaks the
-//! contract, so that a machine that could leave a booking half done fails the build. `tests/contract.rs` runs it on the real
-//! machine, and on broken copies of it to show that it would notice.
+//! A machine is deployed from its ASL file alone; nothing here runs. What is here reads that file and says where it breaks its
+//! [`Contract`], so that a machine that could leave a booking half done, or a user untold, fails the build. `tests/contract.rs` runs it on the
+//! real machines, and on broken copies of them to show that it would notice.
 
 use boxoffice_aws::journal::Step;
 use serde::Deserialize;
@@ -56,6 +56,14 @@ pub struct Retry {
     pub error_equals: Vec<String>,
     /// How often.
     pub max_attempts: u32,
+    /// After how long, at first.
+    #[serde(default)]
+    pub interval_seconds: u32,
+    /// How much longer each time.
+    #[serde(default)]
+    pub backoff_rate: u32,
+    /// But never longer than this.
+    pub max_delay_seconds: Option<u32>,
     /// How the waits are spread.
     pub jitter_strategy: Option<String>,
 }
@@ -78,13 +86,51 @@ pub struct Branch {
     pub next: String,
 }
 
-/// Where a saga may end: well, taken back, with an operator, or not begun.
-pub const ENDS: [&str; 4] = ["Completed", "Compensated", "Needs Attention", "Already Taken On"];
+/// What a machine promises beyond what every machine does.
+#[derive(Debug, Clone, Copy)]
+pub struct Contract {
+    /// Where it may end.
+    pub ends: &'static [&'static str],
+    /// The names that a state's function refuses with.
+    pub refusals: fn(&str) -> &'static [&'static str],
+    /// Where errors lead.
+    pub errors: Errors,
+    /// How long it may take at worst, where it may not take as long as it likes.
+    pub longest_seconds: Option<u64>,
+}
+
+/// Where the error of a task must lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errors {
+    /// Past the task's undo, named in its comment, and backwards from there.
+    Backwards,
+    /// To an end that is a failure: what has been done stays.
+    ToFailure,
+}
+
+/// Of the booking saga. It ends well, taken back, with an operator, or not begun.
+pub const BOOKING: Contract = Contract {
+    ends: &["Completed", "Compensated", "Needs Attention", "Already Taken On"],
+    refusals,
+    errors: Errors::Backwards,
+    longest_seconds: None,
+};
+/// Of the notification machine. It ends with nothing left to send, with a notification given up, or with an operator; and before AWS ends it,
+/// as it does with an express workflow after five minutes (<https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html>).
+pub const NOTIFYING: Contract = Contract {
+    ends: &["Done", "Failed", "Needs Attention"],
+    refusals,
+    errors: Errors::ToFailure,
+    longest_seconds: Some(300),
+};
+
 /// Where a booking goes that cannot be undone.
 pub const STUCK: &str = "Record Stuck Booking";
 
 /// The text of the booking saga, with its placeholders.
 pub const BOOKING_SAGA: &str = include_str!("../booking-saga.asl.json");
+/// The text of the notification machine, with its placeholders.
+pub const NOTIFICATION: &str = include_str!("../notification.asl.json");
 
 /// The machine that a definition describes. Placeholders that stand where a number must are filled with one.
 ///
@@ -97,6 +143,7 @@ pub fn read(definition: &str) -> Result<Machine, serde_json::Error> {
 /// The names the tasks' functions refuse with: what `ErrorEquals` may match, besides the names of Step Functions' own.
 pub fn refusals(state: &str) -> &'static [&'static str] {
     use boxoffice_inventory::handlers::{renew_hold, verify_hold};
+    use boxoffice_notifications::handlers::send_notification;
     use boxoffice_payments::handlers::initiate_payment;
     use boxoffice_tickets::handlers::confirm_ticket;
     match state {
@@ -105,6 +152,7 @@ pub fn refusals(state: &str) -> &'static [&'static str] {
         "Initiate Payment" | "Await Payment" => &initiate_payment::REFUSALS,
         "Renew Hold" => &renew_hold::REFUSALS,
         "Confirm Ticket" => &confirm_ticket::REFUSALS,
+        "Send Notification" => &send_notification::REFUSALS,
         _ => &[],
     }
 }
@@ -114,6 +162,19 @@ impl State {
         let caught = self.catch.iter().map(|catch| catch.next.as_str());
         let chosen = self.choices.iter().map(|branch| branch.next.as_str());
         caught.chain(chosen).chain(self.default.as_deref()).chain(self.next.as_deref())
+    }
+
+    /// How long it takes when every try takes as long as it may and the last one fails.
+    fn longest_seconds(&self) -> u64 {
+        let timeout = self.timeout_seconds.as_ref().and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let Some(retry) = self.retry.last() else { return timeout };
+        let mut wait = u64::from(retry.interval_seconds);
+        let mut all = timeout;
+        for _ in 0..retry.max_attempts {
+            all += timeout + retry.max_delay_seconds.map_or(wait, |most| wait.min(u64::from(most)));
+            wait *= u64::from(retry.backoff_rate);
+        }
+        all
     }
 
     fn catches_all(&self) -> Option<&str> {
@@ -134,9 +195,20 @@ impl Machine {
         reached
     }
 
-    fn ends_at(&self, name: &str) -> bool {
+    fn ends_at(&self, name: &str, contract: &Contract) -> bool {
         let kind = self.states.get(name).map(|state| state.kind.as_str());
-        ENDS.contains(&name) && matches!(kind, Some("Succeed" | "Fail"))
+        contract.ends.contains(&name) && matches!(kind, Some("Succeed" | "Fail"))
+    }
+
+    /// How long the longest way from this state takes; nothing where it goes round in circles.
+    fn longest_from(&self, name: &str, behind: &[&str]) -> Option<u64> {
+        if behind.contains(&name) {
+            return None;
+        }
+        let behind = [behind, &[name]].concat();
+        let Some(state) = self.states.get(name) else { return Some(0) };
+        let ahead: Option<Vec<u64>> = state.successors().map(|next| self.longest_from(next, &behind)).collect();
+        Some(state.longest_seconds() + ahead?.into_iter().max().unwrap_or(0))
     }
 
     /// The states one after the other along `Next`, from this one: the way back that a caught error takes when nothing else fails.
@@ -150,10 +222,15 @@ impl Machine {
         way
     }
 
-    /// Where the machine breaks the contract; nowhere, if all is well.
-    pub fn violations(&self) -> Vec<String> {
+    /// Where the machine breaks its contract; nowhere, if all is well.
+    pub fn violations(&self, contract: &Contract) -> Vec<String> {
         let mut found = Vec::new();
         let reachable = self.reachable_from(&self.start_at);
+        if let Some(most) = contract.longest_seconds
+            && self.longest_from(&self.start_at, &[]).is_none_or(|longest| longest >= most)
+        {
+            found.push(format!("{}: it may take longer from here than the {most} s it has", self.start_at));
+        }
         for (name, state) in &self.states {
             let mut breach = |what: &str| found.push(format!("{name}: {what}"));
             if !reachable.contains(name.as_str()) {
@@ -166,21 +243,22 @@ impl Machine {
                 breach(&format!("it leads to {next}, which is not there"));
             }
             match state.kind.as_str() {
-                "Succeed" | "Fail" if ENDS.contains(&name.as_str()) => {}
-                "Succeed" | "Fail" => breach("a saga must not end here"),
+                "Succeed" | "Fail" if contract.ends.contains(&name.as_str()) => {}
+                "Succeed" | "Fail" => breach("the machine must not end here"),
                 "Choice" if state.default.is_none() => breach("a choice must have a default"),
                 "Choice" => {}
-                "Task" => self.task_violations(name, state, &mut breach),
+                "Task" => self.task_violations(name, state, contract, &mut breach),
                 other => breach(&format!("{other} states are not part of the contract")),
             }
-            if !self.reachable_from(name).iter().any(|reached| self.ends_at(reached)) {
+            if !self.reachable_from(name).iter().any(|reached| self.ends_at(reached, contract)) {
                 breach("no end can be reached from here");
             }
         }
         found
     }
 
-    fn task_violations(&self, name: &str, state: &State, breach: &mut impl FnMut(&str)) {
+    fn task_violations(&self, name: &str, state: &State, contract: &Contract, breach: &mut impl FnMut(&str)) {
+        let refusals = (contract.refusals)(name);
         if state.timeout_seconds.is_none() {
             breach("it has no timeout");
         }
@@ -198,10 +276,10 @@ impl Machine {
             .flat_map(|retry| retry.error_equals.iter().map(String::as_str))
             .filter(|error| !error.starts_with("States."))
             .collect();
-        if never_retried != refusals(name).iter().copied().collect() {
+        if never_retried != refusals.iter().copied().collect() {
             breach("what it never retries is not what its function refuses with");
         }
-        let known = |error: &String| error.starts_with("States.") || refusals(name).contains(&error.as_str());
+        let known = |error: &String| error.starts_with("States.") || refusals.contains(&error.as_str());
         if !state.catch.iter().flat_map(|catch| &catch.error_equals).all(known) {
             breach("it catches an error that its function never raises");
         }
@@ -209,7 +287,16 @@ impl Machine {
             breach("it does not catch States.ALL, last");
             return;
         };
-        self.undo_violations(name, state, &self.straight_from(way_back), breach);
+        let way_back = self.straight_from(way_back);
+        match contract.errors {
+            Errors::Backwards => self.undo_violations(name, state, &way_back, breach),
+            Errors::ToFailure => {
+                let end = way_back.last().and_then(|end| self.states.get(*end));
+                if end.is_none_or(|end| end.kind != "Fail") {
+                    breach("its errors do not end as a failure");
+                }
+            }
+        }
     }
 
     /// A task names its undo, or says why it has none; and the error that it catches takes the way past that undo.

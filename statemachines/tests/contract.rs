@@ -1,9 +1,9 @@
-//! The booking saga keeps its contract, and a machine that does not is noticed.
+//! Each machine keeps its contract, and one that does not is noticed.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code: what is missing shall fail the test")]
 
 use boxoffice_aws::journal::Step;
-use boxoffice_statemachines::{BOOKING_SAGA, Machine, read, title};
+use boxoffice_statemachines::{BOOKING, BOOKING_SAGA, Machine, NOTIFICATION, NOTIFYING, read, title};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -14,12 +14,28 @@ fn machine(edit: impl Fn(&mut Value)) -> Machine {
 }
 
 fn violations_after(edit: impl Fn(&mut Value)) -> Vec<String> {
-    machine(edit).violations()
+    machine(edit).violations(&BOOKING)
+}
+
+fn notifying_after(edit: impl Fn(&mut Value)) -> Vec<String> {
+    let mut definition: Value = serde_json::from_str(NOTIFICATION).unwrap();
+    edit(&mut definition);
+    read(&definition.to_string()).unwrap().violations(&NOTIFYING)
+}
+
+fn noticed(violations: &[String], state: &str, what: &str) {
+    let found = violations.iter().any(|violation| violation.starts_with(state));
+    assert!(found, "{what} was not noticed: {violations:?}");
 }
 
 #[test]
 fn the_booking_saga_keeps_the_contract() {
-    assert_eq!(machine(|_| ()).violations(), Vec::<String>::new());
+    assert_eq!(violations_after(|_| ()), Vec::<String>::new());
+}
+
+#[test]
+fn the_notification_machine_keeps_its_contract() {
+    assert_eq!(notifying_after(|_| ()), Vec::<String>::new());
 }
 
 #[test]
@@ -44,17 +60,29 @@ fn every_state_runs_the_function_of_its_own_name() {
 }
 
 #[test]
+fn the_notification_machine_runs_the_functions_of_its_states() {
+    let definition: Value = serde_json::from_str(NOTIFICATION).unwrap();
+    for state in ["Record Notification", "Send Notification", "Fail Notification"] {
+        let arn = format!("${{{}FunctionArn}}", state.replace(' ', ""));
+        assert_eq!(definition["States"][state]["Resource"], Value::String(arn));
+    }
+}
+
+#[test]
 fn the_template_fills_every_placeholder_and_no_other() {
-    let template = include_str!("../../template.yaml");
-    let (_, section) = template.split_once("DefinitionSubstitutions:\n").unwrap();
-    let filled: BTreeSet<&str> = section
-        .lines()
-        .take_while(|line| line.starts_with("        "))
-        .filter_map(|line| line.trim().split_once(':').map(|(name, _)| name))
-        .collect();
-    let used: BTreeSet<&str> =
-        BOOKING_SAGA.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect();
-    assert_eq!(used, filled);
+    for (file, machine) in [("booking-saga", BOOKING_SAGA), ("notification", NOTIFICATION)] {
+        let template = include_str!("../../template.yaml");
+        let (_, section) = template.split_once(&format!("DefinitionUri: statemachines/{file}.asl.json\n")).unwrap();
+        let (_, section) = section.split_once("DefinitionSubstitutions:\n").unwrap();
+        let filled: BTreeSet<&str> = section
+            .lines()
+            .take_while(|line| line.starts_with("        "))
+            .filter_map(|line| line.trim().split_once(':').map(|(name, _)| name))
+            .collect();
+        let used: BTreeSet<&str> =
+            machine.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect();
+        assert_eq!(used, filled, "{file}");
+    }
 }
 
 /// Each entry breaks one rule of the contract; the checker must say so of that very state.
@@ -103,11 +131,38 @@ fn a_machine_that_breaks_a_rule_is_noticed() {
         }),
     ];
     for (what, state, edit) in broken {
-        let violations = violations_after(edit);
-        assert!(
-            violations.iter().any(|violation| violation.starts_with(state)),
-            "{what} was not noticed: {violations:?}"
-        );
+        noticed(&violations_after(edit), state, what);
+    }
+}
+
+/// The same of the notification machine, for the rules that only it has or that only it can break like this.
+#[test]
+fn a_notification_machine_that_breaks_a_rule_is_noticed() {
+    type Edit = fn(&mut Value);
+    let broken: [(&str, &str, Edit); 7] = [
+        ("a refusal that is retried", "Send Notification", |m| {
+            m["States"]["Send Notification"]["Retry"].as_array_mut().unwrap().remove(0);
+        }),
+        ("a message that is tried once", "Send Notification", |m| {
+            m["States"]["Send Notification"]["Retry"].as_array_mut().unwrap().pop();
+        }),
+        ("an error that passes for a success", "Send Notification", |m| {
+            m["States"]["Send Notification"]["Catch"][0]["Next"] = "Done".into();
+        }),
+        ("a failure that nobody hears of", "Fail Notification", |m| {
+            m["States"]["Fail Notification"]["Catch"] = serde_json::json!([]);
+        }),
+        ("more tries than there is time for", "Record Notification", |m| {
+            m["States"]["Record Notification"]["Retry"][0]["MaxAttempts"] = 10.into();
+        }),
+        ("a circle", "Record Notification", |m| m["States"]["Send Notification"]["Next"] = "Choose Message".into()),
+        ("an end that is none", "Gone", |m| {
+            m["States"]["Gone"] = serde_json::json!({ "Type": "Succeed", "Comment": "Just gone." });
+            m["States"]["Choose Message"]["Default"] = "Gone".into();
+        }),
+    ];
+    for (what, state, edit) in broken {
+        noticed(&notifying_after(edit), state, what);
     }
 }
 

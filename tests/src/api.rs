@@ -2,16 +2,19 @@
 
 use crate::{
     Outcome,
-    http::{Http, Request},
-    model::{Health, Inventory, Page, Payment, Saga, Ticket},
+    http::{Http, Request, Seen},
+    model::{Health, Inventory, Notification, Page, Payment, Saga, Ticket, User},
+    people::Session,
 };
 use reqwest::Method;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-/// The HTTP API of the running stack.
+/// The HTTP API of the running stack, called by somebody or by nobody in particular.
 #[derive(Debug, Clone)]
 pub struct Api {
     http: Http,
+    session: Option<Session>,
 }
 
 impl Api {
@@ -20,12 +23,47 @@ impl Api {
     /// # Errors
     /// When it is not a URL.
     pub fn at(url: &str) -> Outcome<Self> {
-        Ok(Self { http: Http::new(url)? })
+        Ok(Self { http: Http::new(url)?, session: None })
+    }
+
+    pub(crate) fn by(&self, session: Session) -> Self {
+        Self { http: self.http.clone(), session: Some(session) }
+    }
+
+    /// The same, called by nobody in particular.
+    #[must_use]
+    pub fn anyone(&self) -> Self {
+        Self { http: self.http.clone(), session: None }
+    }
+
+    /// The same, which from now on remembers every reply here.
+    #[must_use]
+    pub fn noting(self, seen: &Seen) -> Self {
+        Self { http: self.http.noting(seen), ..self }
+    }
+
+    /// Whose calls these are.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// The connections beneath.
+    pub fn http(&self) -> &Http {
+        &self.http
     }
 
     /// A call of any kind: `"/tickets/tkt_…/cancel"`. Each segment is encoded, so a segment may be any text.
     pub fn call(&self, method: Method, path: &str) -> Request {
-        self.http.request(method, path.split('/').filter(|segment| !segment.is_empty()))
+        self.segments(method, path.split('/').filter(|segment| !segment.is_empty()))
+    }
+
+    /// A call of this path, of which a segment may have a slash in it.
+    pub fn segments<'a>(&self, method: Method, path: impl IntoIterator<Item = &'a str>) -> Request {
+        let request = self.http.request(method, path);
+        match &self.session {
+            Some(session) => request.by(session),
+            None => request,
+        }
     }
 
     /// A GET.
@@ -60,12 +98,12 @@ impl Api {
 
     /// `POST /inventory/event/{eventName}/reserve` or `…/release`
     pub fn move_by_name(&self, event_name: &str, verb: &str, quantity: &str) -> Request {
-        self.http.post(["inventory", "event", event_name, verb]).query("quantity", quantity)
+        self.segments(Method::POST, ["inventory", "event", event_name, verb]).query("quantity", quantity)
     }
 
     /// `GET /inventory/event/{eventName}`
     pub fn get_by_name(&self, event_name: &str) -> Request {
-        self.http.get(["inventory", "event", event_name])
+        self.segments(Method::GET, ["inventory", "event", event_name])
     }
 
     /// `GET /inventory/{id}`
@@ -80,9 +118,9 @@ impl Api {
     ///
     /// # Errors
     /// When a page is refused, or the list has no end.
-    pub async fn whole_list(&self, first_page: Request) -> Outcome<Vec<Inventory>> {
+    pub async fn whole_list<T: DeserializeOwned>(&self, first_page: Request) -> Outcome<Vec<T>> {
         let mut items = Vec::new();
-        let mut page: Page<Inventory> = first_page.clone().send().await?.answer(200)?;
+        let mut page: Page<T> = first_page.clone().send().await?.answer(200)?;
         for _ in 0..1000 {
             items.append(&mut page.items);
             let Some(next) = page.next else { return Ok(items) };
@@ -119,12 +157,63 @@ impl Api {
 
     /// `POST /payments/{id}/process`
     pub fn process(&self, id: &str, token: &str) -> Request {
-        self.post(&format!("/payments/{id}/process")).json(&serde_json::json!({ "paymentMethodToken": token }))
+        self.post(&format!("/payments/{id}/process")).json(&json!({ "paymentMethodToken": token }))
     }
 
     /// `POST /payments/{id}/refund`
     pub fn refund(&self, id: &str, reason: &str) -> Request {
-        self.post(&format!("/payments/{id}/refund")).json(&serde_json::json!({ "reason": reason }))
+        self.post(&format!("/payments/{id}/refund")).json(&json!({ "reason": reason }))
+    }
+
+    /// `POST /payments`
+    pub fn post_payment(&self, body: &Value) -> Request {
+        self.post("/payments").json(body)
+    }
+
+    /// `POST /users/login`
+    pub fn log_in(&self, username: &str, password: &str) -> Request {
+        self.post("/users/login").json(&json!({ "username": username, "password": password }))
+    }
+
+    /// `POST /users/refresh`
+    pub fn refresh(&self, refresh_token: &str) -> Request {
+        self.post("/users/refresh").json(&json!({ "refreshToken": refresh_token }))
+    }
+
+    /// `POST /users/me/password`
+    pub fn change_password(&self, current: &str, new: &str) -> Request {
+        self.post("/users/me/password").json(&json!({ "currentPassword": current, "newPassword": new }))
+    }
+
+    /// `GET /users/{id}`
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn user(&self, id: &str) -> Outcome<User> {
+        self.get(&format!("/users/{id}")).send().await?.answer(200)
+    }
+
+    /// `PUT /users/{id}`
+    pub fn put_user(&self, id: &str, body: &Value) -> Request {
+        self.call(Method::PUT, &format!("/users/{id}")).json(body)
+    }
+
+    /// `DELETE /…`
+    pub fn delete(&self, path: &str) -> Request {
+        self.call(Method::DELETE, path)
+    }
+
+    /// `PATCH /tickets/{id}/status?status=`
+    pub fn patch_status(&self, id: &str, status: &str) -> Request {
+        self.call(Method::PATCH, &format!("/tickets/{id}/status")).query("status", status)
+    }
+
+    /// Every notification of this user, newest first.
+    ///
+    /// # Errors
+    /// When the list is refused.
+    pub async fn notifications_of(&self, user_id: &str) -> Outcome<Vec<Notification>> {
+        self.whole_list(self.get(&format!("/notifications/user/{user_id}")).query("limit", "100")).await
     }
 
     /// `GET /sagas/{ticketId}`

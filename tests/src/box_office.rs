@@ -1,8 +1,8 @@
 //! Everything of the running stack, opened at once: what a test starts with.
 
 use crate::{
-    Failure, Outcome, api::Api, bus::Bus, contract::Contracts, machine::Machine, provider::Provider, stack::Stack,
-    tables::Tables,
+    Failure, Outcome, api::Api, bus::Bus, contract::Contracts, http::Seen, logs::Logs, machine::Machine,
+    mailbox::Mailbox, people::Person, provider::Provider, stack::Stack, tables::Tables,
 };
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_dynamodb::config::Credentials;
@@ -17,8 +17,14 @@ use std::{sync::Arc, time::Duration};
 pub struct BoxOffice {
     /// Where it is.
     pub stack: Arc<Stack>,
-    /// As its clients see it.
+    /// As anybody sees it.
     pub api: Api,
+    /// As this test's own buyer does.
+    pub buyer: Person,
+    /// As a MANAGER does.
+    pub manager: Person,
+    /// As an ADMIN does.
+    pub admin: Person,
     /// What it wrote.
     pub tables: Tables,
     /// What it said.
@@ -27,8 +33,13 @@ pub struct BoxOffice {
     pub machine: Machine,
     /// What its events promise.
     pub contracts: Contracts,
+    /// What it sent to people.
+    pub mailbox: Mailbox,
+    /// What its functions logged.
+    pub logs: Logs,
     provider: Option<Provider>,
     sqs: aws_sdk_sqs::Client,
+    ssm: aws_sdk_ssm::Client,
 }
 
 impl BoxOffice {
@@ -37,15 +48,38 @@ impl BoxOffice {
     /// # Errors
     /// When there is none.
     pub async fn open() -> Outcome<Self> {
-        let stack = Arc::new(Stack::load()?);
+        let stack = Stack::load()?;
+        let api = Api::at(&stack.api_url)?;
+        Self::open_by(api, stack).await
+    }
+
+    /// The same, which remembers there every reply of the API.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn open_noting(seen: &Seen) -> Outcome<Self> {
+        let stack = Stack::load()?;
+        let api = Api::at(&stack.api_url)?.noting(seen);
+        Self::open_by(api, stack).await
+    }
+
+    async fn open_by(api: Api, stack: Stack) -> Outcome<Self> {
+        let stack = Arc::new(stack);
         let aws = aws_config_for(&stack).await;
         let sqs = aws_sdk_sqs::Client::new(&aws);
+        let admin = Person::admin(&api).await?;
         Ok(Self {
-            api: Api::at(&stack.api_url)?,
+            buyer: Person::register(&api).await?,
+            manager: Person::manager(&api, &admin).await?,
+            admin,
+            api,
             tables: Tables::new(aws_sdk_dynamodb::Client::new(&aws), stack.clone()),
             bus: Bus::new(aws_sdk_eventbridge::Client::new(&aws), sqs.clone(), stack.clone()),
             machine: Machine::new(aws_sdk_sfn::Client::new(&aws), stack.clone()),
             contracts: Contracts::of_this_checkout(),
+            mailbox: Mailbox::of(&stack)?,
+            logs: Logs::new(aws_sdk_cloudwatchlogs::Client::new(&aws), stack.clone()),
+            ssm: aws_sdk_ssm::Client::new(&aws),
             provider: stack.payments_url.as_deref().map(Provider::at).transpose()?,
             sqs,
             stack,
@@ -60,6 +94,26 @@ impl BoxOffice {
         self.provider.as_ref().ok_or_else(|| {
             Failure::new("this stack's payments go to Stripe itself; what needs the local payment provider cannot run")
         })
+    }
+
+    /// Somebody else, registered for this test.
+    ///
+    /// # Errors
+    /// When they are refused.
+    pub async fn somebody(&self) -> Outcome<Person> {
+        Person::register(&self.api).await
+    }
+
+    /// A parameter of this stack's environment: `/boxoffice/<Environment>/<name>`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn parameter(&self, name: &str) -> Outcome<String> {
+        let name = format!("/boxoffice/{}/{name}", self.stack.output("ApiStage")?);
+        let found = self.ssm.get_parameter().name(&name).with_decryption(true).send().await;
+        let found = found.map_err(|error| Failure::of(format_args!("the parameter {name}"), &error))?;
+        let value = found.parameter.and_then(|parameter| parameter.value);
+        value.ok_or_else(|| Failure::new(format!("the parameter {name} is empty")))
     }
 
     /// The messages about this ticket on the queue that operators watch, taken off it.

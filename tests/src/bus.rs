@@ -3,7 +3,7 @@
 use crate::{
     Failure, Outcome,
     stack::Stack,
-    story::fresh,
+    story::{fresh, fresh_id},
     tables::StoredEvent,
     wait::{Look, until},
 };
@@ -71,11 +71,25 @@ impl Bus {
     /// # Errors
     /// When the bus does not take it.
     pub async fn repeat(&self, stored: &StoredEvent) -> Outcome<()> {
+        self.put(stored, &stored.detail).await
+    }
+
+    /// Puts on the bus what says the same as a stored event and is another one: what a control compares a redelivery with.
+    ///
+    /// # Errors
+    /// When the bus does not take it.
+    pub async fn say_anew(&self, stored: &StoredEvent) -> Outcome<String> {
+        let event_id = fresh_id("evt");
+        self.put(stored, &stored.detail.replace(&stored.event.metadata.event_id, &event_id)).await?;
+        Ok(event_id)
+    }
+
+    async fn put(&self, stored: &StoredEvent, detail: &str) -> Outcome<()> {
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(self.name()?)
             .source(&stored.source)
             .detail_type(&stored.event.metadata.event_type)
-            .detail(&stored.detail)
+            .detail(detail)
             .build();
         let put = self.events.put_events().entries(entry).send().await.map_err(|e| failed("putting an event")(&e))?;
         if put.failed_entry_count() == 0 { Ok(()) } else { Err(Failure::new("the bus did not take the event")) }

@@ -4,7 +4,7 @@ use crate::{Failure, Outcome, ensure, stack::workspace, tables::StoredEvent};
 use jsonschema::{Retrieve, Uri, Validator};
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -32,6 +32,16 @@ impl Contracts {
     /// Those of this checkout.
     pub fn of_this_checkout() -> Self {
         Self { folder: workspace().join("events"), read: Arc::default() }
+    }
+
+    /// Every type of event that has a contract.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn types(&self) -> Outcome<BTreeSet<String>> {
+        let files = std::fs::read_dir(&self.folder).map_err(|error| Failure::of(self.folder.display(), &error))?;
+        let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        Ok(names.filter_map(|name| Some(name.strip_suffix(".schema.json")?.to_owned())).collect())
     }
 
     /// Fails unless the event keeps to the contract of its type, and the contract is one that could be broken.

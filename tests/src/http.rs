@@ -1,18 +1,37 @@
 //! One request and its reply.
 
-use crate::{Failure, Outcome, ensure, model::Problem};
+use crate::{Failure, Outcome, ensure, model::Problem, people::Session};
 use reqwest::{
     Client, Method, Url,
-    header::{CONTENT_TYPE, HeaderMap},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{sync::Once, time::Duration};
+use std::{
+    sync::{Arc, Mutex, Once, PoisonError},
+    time::Duration,
+};
 
 /// A base URL, and the connections to it.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
     base: Url,
+    seen: Option<Seen>,
+}
+
+/// Every reply that came, to be looked through afterwards.
+#[derive(Debug, Clone, Default)]
+pub struct Seen(Arc<Mutex<Vec<Reply>>>);
+
+impl Seen {
+    fn note(&self, reply: &Reply) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(reply.clone());
+    }
+
+    /// All of them so far.
+    pub fn replies(&self) -> Vec<Reply> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Http {
@@ -30,7 +49,13 @@ impl Http {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|error| Failure::of("the HTTP client", &error))?;
-        Ok(Self { client, base })
+        Ok(Self { client, base, seen: None })
+    }
+
+    /// The same, which from now on remembers every reply here.
+    #[must_use]
+    pub fn noting(self, seen: &Seen) -> Self {
+        Self { seen: Some(seen.clone()), ..self }
     }
 
     /// A request to this path, of which each segment is encoded.
@@ -39,7 +64,8 @@ impl Http {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        Request { client: self.client.clone(), method, url, headers: Vec::new(), body: None }
+        let (client, seen) = (self.client.clone(), self.seen.clone());
+        Request { client, seen, method, url, headers: Vec::new(), body: None, session: None }
     }
 
     /// A GET of this path.
@@ -58,13 +84,30 @@ impl Http {
 #[must_use]
 pub struct Request {
     client: Client,
+    seen: Option<Seen>,
     method: Method,
     url: Url,
     headers: Vec<(String, String)>,
     body: Option<String>,
+    session: Option<Session>,
 }
 
 impl Request {
+    /// In the name of whoever logged in there; a token is fetched when it is sent.
+    pub fn by(self, session: &Session) -> Self {
+        Self { session: Some(session.clone()), ..self }
+    }
+
+    /// With this access token and no other.
+    pub fn bearer(self, token: &str) -> Self {
+        Self { session: None, ..self }.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+    }
+
+    /// As if from this address: the emulator takes it from here, where on AWS it is the connection's own.
+    pub fn from_address(self, address: &str) -> Self {
+        self.header("X-Forwarded-For", address)
+    }
+
     /// With this query parameter.
     pub fn query(mut self, name: &str, value: &str) -> Self {
         self.url.query_pairs_mut().append_pair(name, value);
@@ -98,6 +141,9 @@ impl Request {
         let what = format!("{} {}", self.method, self.url);
         let failed = |error: reqwest::Error| Failure::of(&what, &error);
         let mut request = self.client.request(self.method, self.url);
+        if let Some(session) = &self.session {
+            request = request.bearer_auth(session.token().await?);
+        }
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
@@ -107,14 +153,19 @@ impl Request {
         let response = request.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.text().await.map_err(failed)?;
-        Ok(Reply { what, status, headers, body })
+        let reply = Reply { what, status, headers, body };
+        if let Some(seen) = &self.seen {
+            seen.note(&reply);
+        }
+        Ok(reply)
     }
 }
 
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    what: String,
+    /// The method and the URL that it answers.
+    pub what: String,
     /// The status code.
     pub status: u16,
     headers: HeaderMap,

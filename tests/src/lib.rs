@@ -9,11 +9,14 @@
 //! | [`http`] | one request, its reply, and what makes a reply a proper refusal |
 //! | [`model`] | what the API answers, as types |
 //! | [`api`] | the API's calls, one method each |
+//! | [`people`] | who calls it: buyers, a MANAGER, an ADMIN, and their log-ins |
 //! | [`box_office`] | all of it opened at once: what a test starts with |
 //! | [`story`] | shows, bookings and what becomes of them: the words that tests are written in |
 //! | [`transcript`] | the events a booking left behind, as text to compare |
 //! | [`tables`] | the same tables the product writes, read from outside |
 //! | [`bus`] | a listener on the event bus |
+//! | [`mailbox`] | the mails and text messages that were sent |
+//! | [`logs`] | what the functions logged |
 //! | [`machine`] | the state machine's executions |
 //! | [`provider`] | the local payment provider: its faults, its journal, its ledger |
 //! | [`contract`] | `events/*.schema.json`, and whether an event keeps to them |
@@ -28,8 +31,11 @@ pub mod bus;
 pub mod contract;
 pub mod failure;
 pub mod http;
+pub mod logs;
 pub mod machine;
+pub mod mailbox;
 pub mod model;
+pub mod people;
 pub mod provider;
 pub mod race;
 pub mod stack;
@@ -41,5 +47,6 @@ pub mod workers;
 
 pub use box_office::BoxOffice;
 pub use failure::{Failure, Outcome, Verdict};
-pub use model::{PaymentStatus, SagaStatus, Seats, TicketStatus};
+pub use model::{NotificationStatus, PaymentStatus, SagaStatus, Seats, TicketStatus};
+pub use people::Person;
 pub use story::{Booking, Card, Show};

@@ -155,6 +155,103 @@ pub struct Payment {
     pub version: u64,
     pub created_at: String,
     pub updated_at: String,
+    /// Only an ADMIN sees a payment that was deleted.
+    pub deleted_at: Option<String>,
+}
+
+/// Somebody with a log-in.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the API's own names, described in its README")]
+pub struct User {
+    pub id: String,
+    pub username: String,
+    pub email: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub role: String,
+    pub notification_channel: String,
+    pub phone: Option<String>,
+    pub push_endpoint: Option<String>,
+    pub version: u64,
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+/// What a log-in gives, and a renewal of one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the API's own names, described in its README")]
+pub struct LogIn {
+    pub access_token: String,
+    pub token_type: String,
+    pub expires_in: u64,
+    pub refresh_token: String,
+    pub refresh_expires_in: u64,
+    pub user: User,
+}
+
+/// What has become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the API's own names, described in its README")]
+pub enum NotificationStatus {
+    Pending,
+    Sent,
+    Failed,
+}
+
+/// A message to a user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the API's own names, described in its README")]
+pub struct Notification {
+    pub id: String,
+    pub user_id: String,
+    pub message: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub status: NotificationStatus,
+    pub template: String,
+    pub created_at: String,
+    pub sent_at: Option<String>,
+    pub failure_reason: Option<String>,
+    pub attempts: u32,
+    pub event_id: Option<String>,
+}
+
+/// What of an event's seats was held, sold and given back, and the money of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[expect(missing_docs, reason = "the API's own names, described in its README")]
+pub struct Figures {
+    pub held: i64,
+    pub sold: i64,
+    pub cancelled: i64,
+    pub revenue: Cents,
+    pub refunds: Cents,
+}
+
+/// How an event sells.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the API's own names, described in its README")]
+pub struct Sales {
+    pub inventory_id: String,
+    pub event_name: String,
+    pub currency: String,
+    #[serde(flatten)]
+    pub total: Figures,
+    pub by_hour: Vec<Hour>,
+    pub as_of: Option<String>,
+}
+
+/// How it sold in one hour.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[expect(missing_docs, reason = "the API's own names, described in its README")]
+pub struct Hour {
+    pub hour: String,
+    #[serde(flatten)]
+    pub figures: Figures,
 }
 
 /// How a booking's saga stands.

@@ -21,6 +21,8 @@ pub struct Stack {
     pub payments_url: Option<String>,
     /// The stack's name in `CloudFormation`.
     pub stack_name: String,
+    /// What answers AWS's APIs: `embedded`, `localstack`, or AWS itself where it is absent.
+    pub target: Option<String>,
     /// The template's outputs.
     pub outputs: BTreeMap<String, String>,
     /// The folder of the file this was read from, which has the stack's pid files beside it.

@@ -102,6 +102,18 @@ impl Tables {
         Ok(events)
     }
 
+    /// The detail of every stored event of every aggregate. A scan: for tests, never for the product.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn details(&self) -> Outcome<Vec<String>> {
+        let scan = self.client.scan().table_name(self.stack.output("EventsTable")?).consistent_read(true);
+        let items = scan.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let items = items.map_err(|error| Failure::of("reading every event", &error))?;
+        let detail = |item: &HashMap<String, AttributeValue>| Some(item.get("detail")?.as_s().ok()?.clone());
+        Ok(items.iter().filter_map(detail).collect())
+    }
+
     /// Every item of a table (by the name of its output) whose attribute has this value. A scan: for tests, never for the product.
     ///
     /// # Errors

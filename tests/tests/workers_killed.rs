@@ -6,7 +6,6 @@
 
 use boxoffice_e2e::{
     Booking, BoxOffice, Card, Failure, Outcome, SagaStatus, Seats, TicketStatus, Verdict, ensure,
-    model::Ticket,
     story::Order,
     wait::{AFTER_ALL_RETRIES, Look, until},
     workers,
@@ -29,6 +28,7 @@ async fn nothing_is_left_half_done() -> Verdict {
         .bus
         .listening(async |listener| {
             let show = house.show(BOOKINGS * 2).await?;
+            house.buyer.token().await?;
             let booked = Arc::new(AtomicUsize::new(0));
             let mut buyers = JoinSet::new();
             for (number, card) in
@@ -39,9 +39,9 @@ async fn nothing_is_left_half_done() -> Verdict {
                     Some(card) => order.paid_with(card),
                     None => order,
                 };
-                let (house, booked) = (house.clone(), booked.clone());
+                let booked = booked.clone();
                 buyers.spawn(async move {
-                    let booking = book_until_answered(&house, &order).await;
+                    let booking = book_until_answered(&order).await;
                     booked.fetch_add(1, Ordering::SeqCst);
                     booking
                 });
@@ -88,11 +88,11 @@ async fn nothing_is_left_half_done() -> Verdict {
 }
 
 /// A buyer whose connection broke cannot know whether the booking was made, and asks again under the same key until told.
-async fn book_until_answered(house: &BoxOffice, order: &Order) -> Outcome<Booking> {
+async fn book_until_answered(order: &Order) -> Outcome<Booking> {
     let asking = async {
         loop {
             match order.sent().await {
-                Ok(reply) if reply.status == 201 => return Ok(house.booking(reply.answer::<Ticket>(201)?)),
+                Ok(reply) if reply.status == 201 => return order.got(&reply),
                 Ok(reply) if reply.status < 500 => {
                     return Err(Failure::new(format!("a crash turned an order into {reply:?}")));
                 }

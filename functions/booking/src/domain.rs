@@ -1,13 +1,14 @@
 //! A saga as its journal shows it. No I/O.
 
 use boxoffice_aws::journal::{Entry, Step, StepStatus};
-use boxoffice_kernel::{TicketId, Timestamp};
+use boxoffice_kernel::{TicketId, Timestamp, UserId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Where a saga is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = SagaStatus)]
 pub enum Status {
     /// Claimed, and no more.
     Started,
@@ -28,6 +29,8 @@ pub enum Status {
 pub struct Saga {
     /// The ticket it is about.
     pub ticket_id: TicketId,
+    /// Who booked.
+    pub user_id: UserId,
     /// When it was claimed.
     pub started_at: Timestamp,
     /// When somebody called the booking off.
@@ -97,6 +100,7 @@ mod tests {
         };
         Saga {
             ticket_id: TicketId::generate(),
+            user_id: UserId::generate(),
             started_at: now,
             called_off_at: None,
             called_off_because: None,

@@ -12,9 +12,9 @@ use boxoffice_aws::{
     Item, Journal, StoreError,
     attribute::text,
     journal::{Entry, Step},
-    transaction::{Written, built, conditional, read},
+    transaction::{self, Written, built, conditional, read},
 };
-use boxoffice_kernel::{TicketId, Timestamp};
+use boxoffice_kernel::{TicketId, Timestamp, UserId};
 use boxoffice_runtime::config::{self, ConfigError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -52,11 +52,19 @@ impl CallOff {
 #[serde(rename_all = "camelCase")]
 struct SagaItem {
     ticket_id: TicketId,
+    booking: String,
     started_at: Timestamp,
     #[serde(default)]
     called_off_at: Option<Timestamp>,
     #[serde(default)]
     called_off_because: Option<String>,
+}
+
+/// What the saga itself reads of its booking.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Booked {
+    user_id: UserId,
 }
 
 const SAGA: &str = "SAGA";
@@ -173,16 +181,7 @@ impl SagaStore {
     }
 
     async fn item(&self, ticket: TicketId) -> Result<Option<Item>, StoreError> {
-        self.client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", text(Journal::partition(ticket)))
-            .key("sk", text(SAGA))
-            .consistent_read(true)
-            .send()
-            .await
-            .map(|found| found.item)
-            .map_err(StoreError::from_sdk)
+        transaction::get(&self.client, &self.table, text(Journal::partition(ticket)), SAGA).await
     }
 
     /// AP-72 get saga.
@@ -199,8 +198,11 @@ impl SagaStore {
             }
         }
         let item: SagaItem = read("saga", item)?;
+        let booked: Booked =
+            serde_json::from_str(&item.booking).map_err(|error| StoreError::malformed("saga", error))?;
         Ok(Some(Saga {
             ticket_id: item.ticket_id,
+            user_id: booked.user_id,
             started_at: item.started_at,
             called_off_at: item.called_off_at,
             called_off_because: item.called_off_because,

@@ -156,13 +156,14 @@ pub enum Unchangeable {
     },
 }
 
-/// What to change of an event on sale; what is `None` stays.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// What to change of an event on sale; what is not there stays.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = InventoryRevision)]
 pub struct Revision {
     /// A new name.
     pub event_name: Option<EventName>,
-    /// A new date.
+    /// A new date, in the future.
     pub event_date: Option<Timestamp>,
     /// A new number of seats.
     pub total_seats: Option<Quantity>,

@@ -6,6 +6,7 @@
 //! | some of its seats | `INV#<inventoryId>` | `SHARD#<number>` |
 //! | its name, taken | `NAME#<eventName>` | `NAME` |
 //! | a ticket's seats | `RSV#<reservationId>` | `RSV` |
+//! | an idempotency key, used | `KEY#<userId>#<key>` | `KEY` |
 //!
 //! `gsi1` lists the terms by id (that is, by time), `gsi2` by event date.
 
@@ -24,22 +25,17 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, Put, Update},
 };
 use boxoffice_aws::{
-    Cursor, EventStore, Item, Limit, Page, StoreError, Transaction, Uncommitted,
+    Cursor, EventStore, Item, Limit, ListError, Page, StoreError, Transaction, Uncommitted,
     attribute::{number, text},
-    page::InvalidCursor,
-    transaction::{built, read, write},
+    transaction::{self, Attempt, built, read, until_current, write},
 };
 use boxoffice_kernel::{
-    Amount, Currency, DomainEvent, Envelope, InventoryId, Money, Quantity, ReservationId, TicketId, Timestamp, Trace,
-    money,
+    Amount, Currency, DomainEvent, Envelope, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, ReservationId,
+    TicketId, Timestamp, Trace, UserId, money,
 };
 use boxoffice_runtime::config::{self, ConfigError};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
-
-/// How often a change is planned anew when its plan was out of date. Each round means that another caller got ahead, so this many in a
-/// row say that the event is contended, not that the seats are gone.
-const ROUNDS: usize = 12;
 
 /// The context's table, and the event store it writes to.
 #[derive(Debug, Clone)]
@@ -125,9 +121,48 @@ pub enum SeatsError {
     /// Not that many to give back.
     #[error("only {0} seats are reserved by hand")]
     NotReserved(u32),
+    /// The key was used for another request.
+    #[error("the Idempotency-Key was used for another request")]
+    KeyReused,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What a request to move seats by hand is known by, so that repeated it moves them once. The key is the caller's own: a stranger's same key is
+/// another key.
+#[derive(Debug, Clone)]
+pub struct RequestKey {
+    /// Who asks.
+    pub user_id: UserId,
+    /// Their name for the request.
+    pub key: IdempotencyKey,
+}
+
+/// Where a request to move seats by hand comes from. A trace alone is one without a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// What its event is stated under.
+    pub trace: &'a Trace,
+    /// What it is known by, where the caller gave it a key.
+    pub key: Option<&'a RequestKey>,
+}
+
+impl<'a> From<&'a Trace> for Origin<'a> {
+    fn from(trace: &'a Trace) -> Self {
+        Self { trace, key: None }
+    }
+}
+
+/// Seats that were moved by hand.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// The event on sale, as it is now.
+    pub inventory: Inventory,
+    /// What the move is stated under.
+    pub reservation_id: ReservationId,
+    /// Whether an earlier request under the same key moved them.
+    pub replayed: bool,
 }
 
 /// What releasing a ticket's seats came to.
@@ -162,6 +197,12 @@ fn name_key(name: &EventName) -> AttributeValue {
 
 fn reservation_key(id: ReservationId) -> AttributeValue {
     text(format_args!("RSV#{id}"))
+}
+
+const KEY: &str = "KEY";
+
+fn idempotency_key(RequestKey { user_id, key }: &RequestKey) -> AttributeValue {
+    text(format_args!("KEY#{user_id}#{key}"))
 }
 
 /// The partition under which `gsi1` and `gsi2` list what is on sale.
@@ -323,17 +364,8 @@ impl InventoryStore {
         struct NameItem {
             inventory_id: InventoryId,
         }
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", name_key(name))
-            .key("sk", text("NAME"))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::from_sdk)?;
-        found.item.map(|item| read::<NameItem>("name", item).map(|item| item.inventory_id)).transpose()
+        let found = transaction::get(&self.client, &self.table, name_key(name), "NAME").await?;
+        found.map(|item| read::<NameItem>("name", item).map(|item| item.inventory_id)).transpose()
     }
 
     /// AP-12 list inventory, newest first.
@@ -432,21 +464,19 @@ impl InventoryStore {
     /// # Errors
     /// When a rule says no, the name is taken, or the store fails.
     pub async fn update(&self, id: InventoryId, revision: &Revision, trace: &Trace) -> Result<Inventory, UpdateError> {
-        for _ in 0..ROUNDS {
+        until_current(|| async {
             let inventory = self.get(id).await?.ok_or(UpdateError::NotFound)?;
             let now = Timestamp::now();
             let (revised, changes) = inventory.revise(revision, now)?;
             match self.write_revision(&inventory, &revised, &changes, trace).await {
-                Ok(()) => return Ok(revised),
-                Err(Uncommitted::Refused(refusals)) if refusals.has(&UpdateGuard::Name) => {
-                    return Err(UpdateError::NameTaken);
-                }
+                Ok(()) => Ok(Attempt::Done(revised)),
+                Err(Uncommitted::Refused(refusals)) if refusals.has(&UpdateGuard::Name) => Err(UpdateError::NameTaken),
                 // Seats moved, or someone else revised: decide again on what is there now.
-                Err(Uncommitted::Refused(_)) => {}
-                Err(Uncommitted::Store(error)) => return Err(error.into()),
+                Err(Uncommitted::Refused(_)) => Ok(Attempt::Overtaken),
+                Err(Uncommitted::Store(error)) => Err(error.into()),
             }
-        }
-        Err(contended().into())
+        })
+        .await
     }
 
     async fn write_revision(
@@ -499,7 +529,7 @@ impl InventoryStore {
     /// # Errors
     /// When there is nothing to take off, seats are in use, or the store fails.
     pub async fn delete(&self, id: InventoryId, trace: &Trace) -> Result<(), DeleteError> {
-        for _ in 0..ROUNDS {
+        until_current(|| async {
             let inventory = self.get(id).await?.ok_or(DeleteError::NotFound)?;
             if inventory.held() + inventory.sold() > 0 {
                 return Err(DeleteError::InUse);
@@ -533,13 +563,10 @@ impl InventoryStore {
                     .build();
                 transaction = transaction.delete((), built(delete)?);
             }
-            match transaction.commit(&self.client).await {
-                Ok(_) => return Ok(()),
-                Err(Uncommitted::Refused(_)) => {}
-                Err(Uncommitted::Store(error)) => return Err(error.into()),
-            }
-        }
-        Err(contended().into())
+            let written = transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)?;
+            Ok::<_, DeleteError>(Attempt::when(written, ()))
+        })
+        .await
     }
 
     /// AP-17 hold seats: the items that take a ticket's seats, for the transaction that creates the ticket.
@@ -594,17 +621,8 @@ impl InventoryStore {
     /// # Errors
     /// When the store does.
     pub async fn reservation(&self, ticket: TicketId) -> Result<Option<Reservation>, StoreError> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", reservation_key(ticket.reservation()))
-            .key("sk", text("RSV"))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::from_sdk)?;
-        found.item.map(|item| read("reservation", item)).transpose()
+        let found = transaction::get(&self.client, &self.table, reservation_key(ticket.reservation()), "RSV").await?;
+        found.map(|item| read("reservation", item)).transpose()
     }
 
     /// AP-20 release a ticket's seats, wherever they are counted. Does its work once however often it runs, and nothing for a
@@ -613,12 +631,12 @@ impl InventoryStore {
     /// # Errors
     /// When the store fails.
     pub async fn release(&self, ticket: TicketId, reason: &str, trace: &Trace) -> Result<Release, StoreError> {
-        for _ in 0..ROUNDS {
-            let Some(reservation) = self.reservation(ticket).await? else { return Ok(Release::Nothing) };
+        until_current(|| async {
+            let Some(reservation) = self.reservation(ticket).await? else { return Ok(Attempt::Done(Release::Nothing)) };
             let movement = match reservation.state {
                 ReservationState::Held => Move::RELEASE_HELD,
                 ReservationState::Sold => Move::RELEASE_SOLD,
-                ReservationState::Released => return Ok(Release::Nothing),
+                ReservationState::Released => return Ok(Attempt::Done(Release::Nothing)),
             };
             let released = Reservation {
                 state: ReservationState::Released,
@@ -628,14 +646,11 @@ impl InventoryStore {
             let event = InventoryReleased { seats: released.seats(), release_reason: reason.to_owned() };
             let transaction =
                 self.transition(Transaction::new(), &reservation, &released, event, movement, trace, |guard| guard)?;
-            match transaction.commit(&self.client).await {
-                Ok(_) => return Ok(Release::Done),
-                // Sold or released in between: look again.
-                Err(Uncommitted::Refused(_)) => {}
-                Err(Uncommitted::Store(error)) => return Err(error),
-            }
-        }
-        Err(contended())
+            // When refused, it was sold or released in between.
+            let written = transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)?;
+            Ok::<_, StoreError>(Attempt::when(written, Release::Done))
+        })
+        .await
     }
 
     /// AP-21 renew a hold that was released, if the seats are still free: for a payment that came late.
@@ -643,14 +658,15 @@ impl InventoryStore {
     /// # Errors
     /// When the store fails.
     pub async fn renew(&self, ticket: TicketId, trace: &Trace) -> Result<Renewal, StoreError> {
-        for _ in 0..ROUNDS {
-            let Some(reservation) = self.reservation(ticket).await? else { return Ok(Renewal::Gone) };
+        until_current(|| async {
+            let Some(reservation) = self.reservation(ticket).await? else { return Ok(Attempt::Done(Renewal::Gone)) };
             if reservation.state != ReservationState::Released {
-                return Ok(Renewal::Held);
+                return Ok(Attempt::Done(Renewal::Held));
             }
-            let Some(inventory) = self.get(reservation.inventory_id).await? else { return Ok(Renewal::Gone) };
+            let inventory = self.get(reservation.inventory_id).await?;
+            let Some(inventory) = inventory else { return Ok(Attempt::Done(Renewal::Gone)) };
             let plan = inventory.plan_hold(reservation.quantity, order(ticket), Timestamp::now());
-            let Ok(allocations) = plan else { return Ok(Renewal::Gone) };
+            let Ok(allocations) = plan else { return Ok(Attempt::Done(Renewal::Gone)) };
             let held = Reservation {
                 allocations,
                 state: ReservationState::Held,
@@ -660,77 +676,112 @@ impl InventoryStore {
             let event = InventoryReserved { seats: held.seats() };
             let transaction =
                 self.transition(Transaction::new(), &reservation, &held, event, Move::HOLD, trace, |guard| guard)?;
-            match transaction.commit(&self.client).await {
-                Ok(_) => return Ok(Renewal::Held),
-                Err(Uncommitted::Refused(_)) => {}
-                Err(Uncommitted::Store(error)) => return Err(error),
-            }
-        }
-        Err(contended())
+            let written = transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)?;
+            Ok::<_, StoreError>(Attempt::when(written, Renewal::Held))
+        })
+        .await
     }
 
-    /// AP-22 reserve seats by hand: held until they are returned by hand.
+    /// AP-22 reserve seats by hand: held until they are returned by hand. Once for a request that has a key.
     ///
     /// # Errors
-    /// When the event is not on sale, has too few seats, or the store fails.
-    pub async fn reserve_by_hand(
+    /// When the event is not on sale, has too few seats, the key was used for another request, or the store fails.
+    pub async fn reserve_by_hand<'a>(
         &self,
         id: InventoryId,
         quantity: Quantity,
-        trace: &Trace,
-    ) -> Result<(Inventory, ReservationId), SeatsError> {
-        for _ in 0..ROUNDS {
-            let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
-            let reservation_id = ReservationId::generate();
-            let plan = inventory.plan_hold(quantity, order(reservation_id.ticket()), Timestamp::now())?;
-            let event = InventoryReserved { seats: by_hand(&inventory, reservation_id, quantity) };
-            if self.move_by_hand(&inventory, &plan, Move::RESERVE_BY_HAND, event, trace).await? {
-                let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
-                return Ok((inventory, reservation_id));
-            }
-        }
-        Err(contended().into())
+        origin: impl Into<Origin<'a>>,
+    ) -> Result<Moved, SeatsError> {
+        let plan = |inventory: &Inventory, reservation: ReservationId| {
+            let plan = inventory.plan_hold(quantity, order(reservation.ticket()), Timestamp::now());
+            plan.map_err(SeatsError::from)
+        };
+        let event = |seats| InventoryReserved { seats };
+        self.move_by_hand(id, quantity, Move::RESERVE_BY_HAND, origin.into(), plan, event).await
     }
 
-    /// AP-23 return seats that were reserved by hand. Seats of tickets are not touched: those come back with their ticket.
+    /// AP-23 return seats that were reserved by hand. Seats of tickets are not touched: those come back with their ticket. Once for a request
+    /// that has a key.
     ///
     /// # Errors
-    /// When the event is not on sale, has fewer such seats, or the store fails.
-    pub async fn return_by_hand(
+    /// When the event is not on sale, has fewer such seats, the key was used for another request, or the store fails.
+    pub async fn return_by_hand<'a>(
         &self,
         id: InventoryId,
         quantity: Quantity,
-        trace: &Trace,
-    ) -> Result<Inventory, SeatsError> {
-        for _ in 0..ROUNDS {
-            let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
-            let plan = inventory.plan_return(quantity).map_err(SeatsError::NotReserved)?;
-            let seats = by_hand(&inventory, ReservationId::generate(), quantity);
-            let event = InventoryReleased { seats, release_reason: "RETURNED_BY_HAND".into() };
-            if self.move_by_hand(&inventory, &plan, Move::RETURN_BY_HAND, event, trace).await? {
-                return self.get(id).await?.ok_or(SeatsError::NotFound);
-            }
-        }
-        Err(contended().into())
+        origin: impl Into<Origin<'a>>,
+    ) -> Result<Moved, SeatsError> {
+        let plan = |inventory: &Inventory, _| inventory.plan_return(quantity).map_err(SeatsError::NotReserved);
+        let event = |seats| InventoryReleased { seats, release_reason: "RETURNED_BY_HAND".into() };
+        self.move_by_hand(id, quantity, Move::RETURN_BY_HAND, origin.into(), plan, event).await
     }
 
-    /// Whether the seats were moved; `false` says the plan was out of date.
+    /// Moves seats by hand. The key is written with the seats, and looked up only when something says no: the write itself, or a plan that
+    /// may fail just because this very request went through before.
     async fn move_by_hand<E: DomainEvent>(
         &self,
-        inventory: &Inventory,
-        plan: &[Allocation],
+        id: InventoryId,
+        quantity: Quantity,
         movement: Move,
-        event: E,
-        trace: &Trace,
-    ) -> Result<bool, StoreError> {
-        let event = Envelope::new(event, 1, Timestamp::now(), trace);
-        let updates = self.move_seats(inventory.id, plan, movement, None)?;
-        let transaction = Transaction::new().updates(updates).put(u32::MAX, self.events.append(&event)?);
-        match transaction.commit(&self.client).await {
-            Ok(_) => Ok(true),
-            Err(Uncommitted::Refused(_)) => Ok(false),
-            Err(Uncommitted::Store(error)) => Err(error),
+        Origin { trace, key }: Origin<'_>,
+        plan: impl Fn(&Inventory, ReservationId) -> Result<Vec<Allocation>, SeatsError>,
+        event: impl Fn(Seats) -> E,
+    ) -> Result<Moved, SeatsError> {
+        let reservation_id = ReservationId::generate();
+        let marker = KeyItem {
+            fingerprint: Fingerprint::of(&[E::TYPE, &id.to_string(), &quantity.to_string()]),
+            reservation_id,
+        };
+        until_current(|| async {
+            let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
+            let plan = match plan(&inventory, reservation_id) {
+                Ok(plan) => plan,
+                Err(refusal) => {
+                    return self.replay(id, key, &marker).await?.map(Attempt::Done).ok_or(refusal);
+                }
+            };
+            let event = event(by_hand(&inventory, reservation_id, quantity));
+            let event = Envelope::new(event, 1, Timestamp::now(), trace);
+            let updates = self.move_seats(id, &plan, movement, None)?;
+            let mut transaction = Transaction::new()
+                .updates(updates.into_iter().map(|(_, update)| (ByHandGuard::Current, update)))
+                .put(ByHandGuard::Current, self.events.append(&event)?);
+            if let Some(key) = key {
+                let put = self.put_new(write(&marker, idempotency_key(key), KEY)?)?;
+                transaction = transaction.put(ByHandGuard::Key, put);
+            }
+            match transaction.commit(&self.client).await {
+                Ok(_) => {
+                    let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
+                    Ok(Attempt::Done(Moved { inventory, reservation_id, replayed: false }))
+                }
+                Err(Uncommitted::Refused(refusals)) if refusals.has(&ByHandGuard::Key) => {
+                    Ok(self.replay(id, key, &marker).await?.map_or(Attempt::Overtaken, Attempt::Done))
+                }
+                // The plan was out of date.
+                Err(Uncommitted::Refused(_)) => Ok(Attempt::Overtaken),
+                Err(Uncommitted::Store(error)) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    /// AP-24 what a key was used for: the seats that this very request moved before; `None` when the key, if there is one, is unused.
+    async fn replay(
+        &self,
+        id: InventoryId,
+        key: Option<&RequestKey>,
+        marker: &KeyItem,
+    ) -> Result<Option<Moved>, SeatsError> {
+        let Some(key) = key else { return Ok(None) };
+        let found = transaction::get(&self.client, &self.table, idempotency_key(key), KEY).await?;
+        let Some(item) = found else { return Ok(None) };
+        let used: KeyItem = read("idempotency key", item)?;
+        if used.fingerprint != marker.fingerprint {
+            return Err(SeatsError::KeyReused);
         }
+        let inventory = self.get(id).await?.ok_or(SeatsError::NotFound)?;
+        Ok(Some(Moved { inventory, reservation_id: used.reservation_id, replayed: true }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the four facts of a transition, and where to write them")]
@@ -820,15 +871,21 @@ impl InventoryStore {
     }
 }
 
-/// Why a list cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ListError {
-    /// Not a cursor of this list.
-    #[error(transparent)]
-    Cursor(#[from] InvalidCursor),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// A request that was served under an idempotency key.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyItem {
+    fingerprint: Fingerprint,
+    reservation_id: ReservationId,
+}
+
+/// The parts of a transaction that moves seats by hand.
+#[derive(Debug, PartialEq)]
+enum ByHandGuard {
+    /// The seats are where the plan saw them.
+    Current,
+    /// The key is unused.
+    Key,
 }
 
 #[derive(Debug, PartialEq)]
@@ -837,10 +894,6 @@ enum UpdateGuard {
     Terms,
     Shard,
     Event,
-}
-
-fn contended() -> StoreError {
-    StoreError::Unavailable(format!("others got ahead {ROUNDS} times in a row"))
 }
 
 fn new_shard(inventory: &Inventory, shard: u32, seats: u32) -> Result<Item, StoreError> {

@@ -4,16 +4,16 @@
 //! condition that nobody was faster. What moves money at the provider carries a key of the payment's own.
 
 use crate::{
-    domain::{IntentId, MethodToken, NotPayable, Payment, Status},
+    domain::{IntentId, Method, MethodToken, NotPayable, Payment, Status},
     events::RefundedBy,
     gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
     store::{Instruction, PaymentStore},
 };
-use boxoffice_aws::{StoreError, transaction::Written};
+use boxoffice_aws::{
+    StoreError,
+    transaction::{Attempt, ROUNDS, Written, until_current},
+};
 use boxoffice_kernel::{PaymentId, Timestamp, Trace};
-
-/// How often to look again when someone else moved the payment. A payment has five moves in its whole life.
-const ROUNDS: usize = 8;
 
 /// Charges, reverses and expires payments.
 #[derive(Debug, Clone)]
@@ -53,34 +53,46 @@ impl<G: PaymentGateway> Cashier<G> {
         self.store.get(id).await?.ok_or(CashierError::NotFound)
     }
 
-    /// The buyer pays: charges the payment and tells the saga.
+    /// The buyer pays: charges the payment and tells the saga. The method is recorded as the charge begins; the one that was recorded before stands
+    /// where none is named, and where an attempt under way is resumed.
     ///
     /// # Errors
     /// When the payment cannot be paid, or there is no answer; then paying again resumes.
-    pub async fn pay(&self, id: PaymentId, token: MethodToken, trace: &Trace) -> Result<Payment, CashierError> {
-        for _ in 0..ROUNDS {
+    pub async fn pay(
+        &self,
+        id: PaymentId,
+        method: Option<Method>,
+        token: &MethodToken,
+        trace: &Trace,
+    ) -> Result<Payment, CashierError> {
+        until_current(|| async {
             let payment = self.load(id).await?;
             let now = Timestamp::now();
             payment.may_be_paid(now)?;
-            if payment.status == Status::Processing {
-                let settled = self.charge(payment, trace).await?;
-                self.tell(&settled).await;
-                return Ok(settled);
-            }
-            let Ok(started) = payment.start(now) else { continue };
-            let instruction = Instruction { method: payment.method, token: Some(token.clone()) };
-            // Whether it is written now, or someone else moved it: the next round sees.
-            self.store.advance(&payment, &started, Some(&instruction), RefundedBy::Saga, trace).await?;
-        }
-        Err(overtaken().into())
+            let started = if payment.status == Status::Processing {
+                payment
+            } else {
+                let method = method.unwrap_or(payment.method);
+                let Ok(started) = payment.start(method, now) else { return Ok(Attempt::Overtaken) };
+                let instruction = Instruction { method, token: Some(token.clone()) };
+                let written = self.store.advance(&payment, &started, Some(&instruction), RefundedBy::Saga, trace);
+                if written.await? == Written::Stale {
+                    return Ok(Attempt::Overtaken);
+                }
+                started
+            };
+            let settled = self.charge(started, trace).await?;
+            self.tell(&settled).await;
+            Ok::<_, CashierError>(Attempt::Done(settled))
+        })
+        .await
     }
 
     /// Charges a payment that is being charged, until it is settled one way or the other.
     ///
     /// # Errors
     /// When there is no answer; then running it again resumes.
-    pub async fn charge(&self, payment: Payment, trace: &Trace) -> Result<Payment, CashierError> {
-        let mut payment = payment;
+    pub async fn charge(&self, mut payment: Payment, trace: &Trace) -> Result<Payment, CashierError> {
         for _ in 0..ROUNDS {
             if payment.status != Status::Processing {
                 return Ok(payment);
@@ -133,29 +145,23 @@ impl<G: PaymentGateway> Cashier<G> {
     /// # Errors
     /// When there is no answer; then running it again resumes.
     pub async fn reverse(&self, void: Payment, reason: &str, trace: &Trace) -> Result<Payment, CashierError> {
-        let id = void.id;
-        for _ in 0..ROUNDS {
-            let Some(payment) = self.store.get(id).await? else {
-                if self.store.create(&void, trace).await? == Written::Yes {
-                    return Ok(void);
-                }
-                continue;
+        until_current(|| async {
+            let Some(payment) = self.store.get(void.id).await? else {
+                return Ok(Attempt::when(self.store.create(&void, trace).await?, void.clone()));
             };
             match payment.status {
-                Status::Failed | Status::Expired | Status::Refunded => return Ok(payment),
-                Status::Success => {
-                    if let Some(refunded) = self.give_back(&payment, reason, RefundedBy::Saga, trace).await? {
-                        return Ok(refunded);
-                    }
-                }
+                Status::Failed | Status::Expired | Status::Refunded => Ok::<_, CashierError>(Attempt::Done(payment)),
+                Status::Success => self.give_back(&payment, reason, RefundedBy::Saga, trace).await,
                 Status::Pending | Status::Processing => {
-                    if let Some(ended) = self.end(&payment, reason, trace).await? {
+                    if let Attempt::Done(ended) = self.end(&payment, reason, trace).await? {
                         self.tell(&ended).await;
                     }
+                    // Ended, charged after all, or moved by somebody else: look again at which.
+                    Ok(Attempt::Overtaken)
                 }
             }
-        }
-        Err(overtaken().into())
+        })
+        .await
     }
 
     /// The hold has ended: ends a payment that nobody made, and asks the provider about one under way.
@@ -163,24 +169,21 @@ impl<G: PaymentGateway> Cashier<G> {
     /// # Errors
     /// When there is no answer; then running it again resumes.
     pub async fn expire(&self, id: PaymentId, trace: &Trace) -> Result<Payment, CashierError> {
-        for _ in 0..ROUNDS {
+        until_current(|| async {
             let payment = self.load(id).await?;
             if !matches!(payment.status, Status::Pending | Status::Processing) {
-                return Ok(payment);
+                return Ok(Attempt::Done(payment));
             }
-            if let Some(ended) = self.end(&payment, "HoldExpired", trace).await? {
-                return Ok(ended);
-            }
-        }
-        Err(overtaken().into())
+            self.end(&payment, "HoldExpired", trace).await
+        })
+        .await
     }
 
-    /// Ends a payment that is not settled; `None` when someone else was faster. One that turns out to have been charged ends as
-    /// charged.
+    /// Ends a payment that is not settled. One that turns out to have been charged ends as charged.
     ///
     /// Without a recorded intent there is nothing to ask the provider about: only a recorded one is ever confirmed, and none can be
     /// recorded any more once this is written. So an outage of the provider does not keep a booking from being undone.
-    async fn end(&self, payment: &Payment, reason: &str, trace: &Trace) -> Result<Option<Payment>, CashierError> {
+    async fn end(&self, payment: &Payment, reason: &str, trace: &Trace) -> Result<Attempt<Payment>, CashierError> {
         let ended = match (payment.status, &payment.intent) {
             (Status::Processing, Some(intent)) => match self.gateway.cancel(intent).await? {
                 Cancellation::Cancelled => payment.expire(reason.to_owned(), Timestamp::now()),
@@ -188,9 +191,9 @@ impl<G: PaymentGateway> Cashier<G> {
             },
             _ => payment.expire(reason.to_owned(), Timestamp::now()),
         };
-        let Ok(ended) = ended else { return Ok(None) };
+        let Ok(ended) = ended else { return Ok(Attempt::Overtaken) };
         let written = self.store.advance(payment, &ended, None, RefundedBy::Saga, trace).await?;
-        Ok((written == Written::Yes).then_some(ended))
+        Ok(Attempt::when(written, ended))
     }
 
     async fn give_back(
@@ -199,14 +202,14 @@ impl<G: PaymentGateway> Cashier<G> {
         reason: &str,
         by: RefundedBy,
         trace: &Trace,
-    ) -> Result<Option<Payment>, CashierError> {
+    ) -> Result<Attempt<Payment>, CashierError> {
         let intent: &IntentId = payment.intent.as_ref().ok_or_else(|| {
             StoreError::malformed("payment", "it was charged, but the provider's id for it is not recorded")
         })?;
         self.gateway.refund(payment, intent).await?;
-        let Ok(refunded) = payment.refund(reason.to_owned(), Timestamp::now()) else { return Ok(None) };
+        let Ok(refunded) = payment.refund(reason.to_owned(), Timestamp::now()) else { return Ok(Attempt::Overtaken) };
         let written = self.store.advance(payment, &refunded, None, by, trace).await?;
-        Ok((written == Written::Yes).then_some(refunded))
+        Ok(Attempt::when(written, refunded))
     }
 
     /// Gives a payment back because somebody asked for it.
@@ -214,16 +217,14 @@ impl<G: PaymentGateway> Cashier<G> {
     /// # Errors
     /// When it has no money to give back, or there is no answer; then asking again resumes.
     pub async fn refund(&self, id: PaymentId, reason: &str, trace: &Trace) -> Result<Payment, CashierError> {
-        for _ in 0..ROUNDS {
+        until_current(|| async {
             let payment = self.load(id).await?;
             if payment.status != Status::Success {
                 return Err(CashierError::NotRefundable(payment.status));
             }
-            if let Some(refunded) = self.give_back(&payment, reason, RefundedBy::Request, trace).await? {
-                return Ok(refunded);
-            }
-        }
-        Err(overtaken().into())
+            self.give_back(&payment, reason, RefundedBy::Request, trace).await
+        })
+        .await
     }
 
     /// Leaves word that the saga waits for this payment, or tells it at once what it waits for.

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// Where a payment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = PaymentStatus)]
 pub enum Status {
     /// Waiting for the buyer.
     Pending,
@@ -32,8 +33,9 @@ pub enum Status {
 }
 
 /// How the buyer pays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = PaymentMethod)]
 pub enum Method {
     /// By credit card.
     #[default]
@@ -44,6 +46,17 @@ pub enum Method {
     Paypal,
     /// By bank transfer.
     BankTransfer,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CreditCard => "CREDIT_CARD",
+            Self::DebitCard => "DEBIT_CARD",
+            Self::Paypal => "PAYPAL",
+            Self::BankTransfer => "BANK_TRANSFER",
+        })
+    }
 }
 
 /// Why a string is not a provider's name for something.
@@ -113,6 +126,11 @@ macro_rules! deserialize_from_str {
 
 deserialize_from_str!(MethodToken, IntentId);
 
+boxoffice_kernel::schema::string_schema!(MethodToken, {
+    pattern: "^[A-Za-z0-9_-]{1,255}$",
+    example: "pm_card_visa"
+});
+
 /// The payment of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -136,12 +154,14 @@ pub struct Payment {
     pub refund_reason: Option<String>,
     /// Until when it may be paid: as long as the seats are held.
     pub payable_until: Timestamp,
-    /// How often the status has been written.
+    /// How often it has been changed.
     pub version: u64,
     /// When the saga created it.
     pub created_at: Timestamp,
-    /// When the status was last written.
+    /// When it was last changed.
     pub updated_at: Timestamp,
+    /// When it was taken off the lists.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// Why a payment cannot be paid.
@@ -154,6 +174,16 @@ pub enum NotPayable {
     #[error("the payment could be made until {0}")]
     TooLate(Timestamp),
 }
+
+/// Why a payment is not deleted: money is still in it, or may come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a payment that is {0} is not over yet")]
+pub struct NotSettled(pub Status);
+
+/// Why a string is not a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of PENDING, PROCESSING, SUCCESS, FAILED, REFUNDED and EXPIRED")]
+pub struct InvalidStatus;
 
 /// A change that the payment's status does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -176,7 +206,23 @@ impl fmt::Display for Status {
     }
 }
 
+impl FromStr for Status {
+    type Err = InvalidStatus;
+    fn from_str(text: &str) -> Result<Self, InvalidStatus> {
+        Self::ALL.into_iter().find(|status| status.to_string() == text).ok_or(InvalidStatus)
+    }
+}
+
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Processing, Self::Success, Self::Failed, Self::Refunded, Self::Expired];
+
+    /// Whether nothing can follow: there is no money in it, and none will come.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Failed | Self::Refunded | Self::Expired)
+    }
+
     /// Whether `next` may follow.
     pub fn may_become(self, next: Self) -> bool {
         matches!(
@@ -189,6 +235,26 @@ impl Status {
 }
 
 impl Payment {
+    /// A ticket's payment, waiting for the buyer.
+    pub fn of(ticket_id: TicketId, user_id: UserId, money: Money, payable_until: Timestamp, now: Timestamp) -> Self {
+        Self {
+            id: ticket_id.payment(),
+            ticket_id,
+            user_id,
+            money,
+            method: Method::default(),
+            status: Status::Pending,
+            intent: None,
+            failure_reason: None,
+            refund_reason: None,
+            payable_until,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+        }
+    }
+
     fn becomes(&self, status: Status, now: Timestamp) -> Result<Self, IllegalTransition> {
         if !self.status.may_become(status) {
             return Err(IllegalTransition { from: self.status, to: status });
@@ -210,12 +276,12 @@ impl Payment {
         }
     }
 
-    /// The payment, about to be charged.
+    /// The payment, about to be charged in this way.
     ///
     /// # Errors
     /// Unless it is pending.
-    pub fn start(&self, now: Timestamp) -> Result<Self, IllegalTransition> {
-        self.becomes(Status::Processing, now)
+    pub fn start(&self, method: Method, now: Timestamp) -> Result<Self, IllegalTransition> {
+        Ok(Self { method, ..self.becomes(Status::Processing, now)? })
     }
 
     /// The payment, charged.
@@ -249,34 +315,31 @@ impl Payment {
     pub fn refund(&self, reason: String, now: Timestamp) -> Result<Self, IllegalTransition> {
         Ok(Self { refund_reason: Some(reason), ..self.becomes(Status::Refunded, now)? })
     }
+
+    /// The payment, off the lists. Its record stays.
+    ///
+    /// # Errors
+    /// Unless nothing can follow its status: a payment that was charged and not given back stays in sight.
+    pub fn delete(&self, now: Timestamp) -> Result<Self, NotSettled> {
+        if !self.status.is_end() {
+            return Err(NotSettled(self.status));
+        }
+        Ok(Self { version: self.version + 1, updated_at: now, deleted_at: Some(now), ..self.clone() })
+    }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use boxoffice_kernel::{Amount, Currency};
     use proptest::prelude::*;
 
-    const ALL: [Status; 6] =
-        [Status::Pending, Status::Processing, Status::Success, Status::Failed, Status::Refunded, Status::Expired];
+    const ALL: [Status; 6] = Status::ALL;
 
-    pub(crate) fn payment(status: Status) -> Payment {
-        let (ticket_id, now) = (TicketId::generate(), Timestamp::now());
-        Payment {
-            id: ticket_id.payment(),
-            ticket_id,
-            user_id: UserId::generate(),
-            money: Money { amount: Amount::from_minor(9980).unwrap(), currency: Currency::Eur },
-            method: Method::CreditCard,
-            status,
-            intent: None,
-            failure_reason: None,
-            refund_reason: None,
-            payable_until: now.plus_seconds(60),
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        }
+    fn payment(status: Status) -> Payment {
+        let (money, now) =
+            (Money { amount: Amount::from_minor(9980).unwrap(), currency: Currency::Eur }, Timestamp::now());
+        Payment { status, ..Payment::of(TicketId::generate(), UserId::generate(), money, now.plus_seconds(60), now) }
     }
 
     #[test]
@@ -290,6 +353,34 @@ pub(crate) mod tests {
         for end in [Status::Failed, Status::Refunded, Status::Expired] {
             assert!(ALL.into_iter().all(|next| !end.may_become(next)), "{end}");
         }
+    }
+
+    #[test]
+    fn only_what_is_over_is_deleted() {
+        let now = Timestamp::now();
+        for status in ALL {
+            let over = ALL.into_iter().all(|next| !status.may_become(next));
+            let deleted = payment(status).delete(now);
+            assert_eq!((status.is_end(), deleted.is_ok()), (over, over), "{status}");
+            assert!(deleted.map_or(true, |deleted| (deleted.status, deleted.deleted_at) == (status, Some(now))));
+        }
+    }
+
+    #[test]
+    fn a_status_is_read_as_it_is_written() {
+        for status in ALL {
+            assert_eq!(status.to_string().parse(), Ok(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.to_string());
+        }
+        for other in ["", "success", "PAID", " SUCCESS"] {
+            assert_eq!(other.parse::<Status>(), Err(InvalidStatus), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_payment_is_charged_in_the_way_named_last() {
+        let started = payment(Status::Pending).start(Method::Paypal, Timestamp::now()).unwrap();
+        assert_eq!((started.method, started.status), (Method::Paypal, Status::Processing));
     }
 
     #[test]
@@ -325,7 +416,7 @@ pub(crate) mod tests {
             let (mut current, mut changes) = (payment(Status::Pending), 0);
             for attempt in tries {
                 let next = match attempt {
-                    0 => current.start(now),
+                    0 => current.start(Method::CreditCard, now),
                     1 => current.succeed(now),
                     2 => current.fail("declined".into(), now),
                     3 => current.expire("late".into(), now),

@@ -86,5 +86,7 @@ about_a_payment!(
         refund_reason: String,
         /// On whose word.
         refunded_by: RefundedBy
-    }
+    },
+    /// It is off the lists; its record stays.
+    PaymentDeleted {}
 );

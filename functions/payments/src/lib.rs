@@ -30,13 +30,13 @@ pub use store::{Instruction, PaymentStore};
 use boxoffice_aws::{Journal, client};
 use boxoffice_runtime::config::{self, ConfigError};
 
-/// Everything this context's functions are made of, built once.
+/// Everything this context's functions are made of, built once; with Stripe behind its breaker, unless a test scripts the provider.
 #[derive(Debug, Clone)]
-pub struct App {
+pub struct App<G = guarded::Guarded<stripe::Stripe>> {
     /// The context's table.
     pub store: PaymentStore,
     /// Charges, reverses and expires.
-    pub cashier: cashier::Cashier<guarded::Guarded<stripe::Stripe>>,
+    pub cashier: cashier::Cashier<G>,
 }
 
 impl App {
@@ -68,7 +68,7 @@ impl App {
     }
 }
 
-/// The store alone, for functions that only read.
+/// The store alone, for functions that never meet the provider.
 ///
 /// # Errors
 /// When a variable is missing.

@@ -5,13 +5,17 @@
 //! | a payment | `PAY#<paymentId>` | `PAYMENT` |
 //! | what to charge it to, until it is settled | `PAY#<paymentId>` | `INSTRUCTION` |
 //! | the provider's circuit breaker | `BREAKER` | `BREAKER` |
+//!
+//! `gsi1` lists a user's payments, `gsi2` all, `gsi3` those of a status. Every payment is listed until it is deleted, also a void one that nobody
+//! was ever asked for: it is read by its id and stated on the bus, and a list that left it out would be the one place that does
+//! not know it.
 
 use crate::{
     breaker::Breaker,
-    domain::{IntentId, Method, MethodToken, Payment, Status},
+    domain::{IntentId, Method, MethodToken, NotSettled, Payment, Status},
     events::{
-        PaymentCompleted, PaymentExpired, PaymentFailed, PaymentInitiated, PaymentProcessing, PaymentRefunded,
-        RefundedBy,
+        PaymentCompleted, PaymentDeleted, PaymentExpired, PaymentFailed, PaymentInitiated, PaymentProcessing,
+        PaymentRefunded, RefundedBy,
     },
 };
 use aws_sdk_dynamodb::{
@@ -19,9 +23,10 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, Put, Update},
 };
 use boxoffice_aws::{
-    EventStore, Item, StoreError, Transaction, Uncommitted,
+    Cursor, EventStore, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction, Uncommitted,
     attribute::{number, text},
-    transaction::{Written, built, conditional, read, write},
+    listing::{GSI1, GSI2, GSI3},
+    transaction::{self, Attempt, Written, built, conditional, read, until_current, write},
 };
 use boxoffice_kernel::{
     Amount, Currency, DomainEvent, Envelope, Money, PaymentId, TicketId, Timestamp, Trace, UserId, money,
@@ -35,6 +40,7 @@ pub struct PaymentStore {
     client: Client,
     table: String,
     events: EventStore,
+    lists: Listing,
 }
 
 /// What to charge a payment to. A booking may bring it; it is forgotten when the payment is settled.
@@ -55,6 +61,22 @@ pub enum Change {
     Initiated,
     /// Whatever its new status is called; a refund says on whose word.
     Moved(RefundedBy),
+    /// `PaymentDeleted`: it is off the lists.
+    Deleted,
+}
+
+/// Why a payment stays on the lists.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// There is none, or no longer.
+    #[error("there is no such payment")]
+    NotFound,
+    /// It is not over.
+    #[error(transparent)]
+    NotSettled(#[from] NotSettled),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,6 +100,8 @@ struct PaymentItem {
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<Timestamp>,
 }
 
 impl From<PaymentItem> for Payment {
@@ -96,6 +120,7 @@ impl From<PaymentItem> for Payment {
             version: item.version,
             created_at: item.created_at,
             updated_at: item.updated_at,
+            deleted_at: item.deleted_at,
         }
     }
 }
@@ -117,6 +142,7 @@ impl From<&Payment> for PaymentItem {
             version: payment.version,
             created_at: payment.created_at,
             updated_at: payment.updated_at,
+            deleted_at: payment.deleted_at,
         }
     }
 }
@@ -129,10 +155,33 @@ const PAYMENT: &str = "PAYMENT";
 const INSTRUCTION: &str = "INSTRUCTION";
 const BREAKER: &str = "BREAKER";
 
+fn of_user(user: UserId) -> List {
+    List::of(GSI1, format_args!("USER#{user}"))
+}
+
+fn all() -> List {
+    List::spread(GSI2, "ALL")
+}
+
+fn of_status(status: Status) -> List {
+    List::spread(GSI3, format_args!("STATUS#{status}"))
+}
+
+/// The lists a payment is on.
+fn lists(payment: &Payment) -> [List; 3] {
+    [of_user(payment.user_id), all(), of_status(payment.status)]
+}
+
+fn stored(item: Item) -> Result<Payment, StoreError> {
+    read::<PaymentItem>("payment", item).map(Payment::from)
+}
+
 impl PaymentStore {
     /// The store in these tables.
     pub fn new(client: Client, table: impl Into<String>, events: EventStore) -> Self {
-        Self { client, table: table.into(), events }
+        let table = table.into();
+        let lists = Listing::new(client.clone(), table.clone(), PaymentId::PREFIX);
+        Self { client, table, events, lists }
     }
 
     /// The store in the tables that the environment names.
@@ -145,25 +194,16 @@ impl PaymentStore {
     }
 
     async fn item(&self, pk: AttributeValue, sk: &str) -> Result<Option<Item>, StoreError> {
-        self.client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", pk)
-            .key("sk", text(sk))
-            .consistent_read(true)
-            .send()
-            .await
-            .map(|found| found.item)
-            .map_err(StoreError::from_sdk)
+        transaction::get(&self.client, &self.table, pk, sk).await
     }
 
-    /// AP-30 get payment.
+    /// AP-30 get payment, deleted or not.
     ///
     /// # Errors
     /// When the store does.
     pub async fn get(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
         let item = self.item(payment_key(id), PAYMENT).await?;
-        item.map(|item| read::<PaymentItem>("payment", item).map(Payment::from)).transpose()
+        item.map(stored).transpose()
     }
 
     /// AP-31 instruct: the put that says what to charge a ticket's payment to, for the transaction that creates the ticket. In that
@@ -185,14 +225,16 @@ impl PaymentStore {
         item.map(|item| read("instruction", item)).transpose()
     }
 
-    /// AP-33 create payment, once for its ticket.
+    /// AP-33 create payment, once for its ticket, and put it on its lists.
     ///
     /// # Errors
     /// When the store does.
     pub async fn create(&self, payment: &Payment, trace: &Trace) -> Result<Written, StoreError> {
+        let mut item = write(&PaymentItem::from(payment), payment_key(payment.id), PAYMENT)?;
+        item.extend(lists(payment).iter().flat_map(|list| list.entry(payment.id)));
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(write(&PaymentItem::from(payment), payment_key(payment.id), PAYMENT)?))
+            .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)")
             .build();
         // A payment that is born expired was never initiated: it stands in the way of one that comes too late.
@@ -205,8 +247,8 @@ impl PaymentStore {
         transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)
     }
 
-    /// AP-34 move payment to its next status, if it is still as `before`. A payment that starts to be charged keeps what to charge it to; one that is
-    /// settled forgets it.
+    /// AP-34 move payment to its next status, and to that status's list, if it is still as `before`. A payment that starts to be charged keeps
+    /// how, and what to charge it to; one that is settled forgets the latter.
     ///
     /// # Errors
     /// When the store does.
@@ -218,13 +260,19 @@ impl PaymentStore {
         by: RefundedBy,
         trace: &Trace,
     ) -> Result<Written, StoreError> {
-        let mut sets = "SET #status = :status, version = :after, updatedAt = :now".to_owned();
+        // Of its entry on the status's list only the partition changes: it is sorted by its id.
+        let [(list, partition), _] = of_status(after.status).entry(after.id);
+        let mut sets =
+            format!("SET #status = :status, #method = :method, version = :after, updatedAt = :now, {list} = :list");
         let mut update = Update::builder()
             .table_name(&self.table)
             .key("pk", payment_key(after.id))
             .key("sk", text(PAYMENT))
             .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#method", "method")
             .expression_attribute_values(":status", text(after.status))
+            .expression_attribute_values(":method", text(after.method))
+            .expression_attribute_values(":list", partition)
             .expression_attribute_values(":before", number(before.version))
             .expression_attribute_values(":after", number(after.version))
             .expression_attribute_values(":now", text(after.updated_at));
@@ -254,6 +302,69 @@ impl PaymentStore {
         transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)
     }
 
+    /// AP-40 list a user's payments, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list_by_user(
+        &self,
+        user: UserId,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Payment>, ListError> {
+        self.lists.page(&of_user(user), limit, cursor, |item| listed(item, |_| true)).await
+    }
+
+    /// AP-41 list every payment, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list(&self, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Payment>, ListError> {
+        self.lists.page(&all(), limit, cursor, |item| listed(item, |_| true)).await
+    }
+
+    /// AP-42 list the payments of a status, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list_by_status(
+        &self,
+        status: Status,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Payment>, ListError> {
+        let still = |payment: &Payment| payment.status == status;
+        self.lists.page(&of_status(status), limit, cursor, |item| listed(item, still)).await
+    }
+
+    /// AP-43 delete payment: marks one that is over, and takes it off the lists. What it says of money stays.
+    ///
+    /// # Errors
+    /// When there is none, it is not over, or the store fails.
+    pub async fn delete(&self, id: PaymentId, trace: &Trace) -> Result<(), DeleteError> {
+        until_current(|| async {
+            let payment = self.get(id).await?.filter(|payment| payment.deleted_at.is_none());
+            let before = payment.ok_or(DeleteError::NotFound)?;
+            let after = before.delete(Timestamp::now())?;
+            let entries = lists(&before).iter().flat_map(List::attributes).collect::<Vec<_>>().join(", ");
+            let update = Update::builder()
+                .table_name(&self.table)
+                .key("pk", payment_key(id))
+                .key("sk", text(PAYMENT))
+                .update_expression(format!("SET deletedAt = :now, updatedAt = :now, version = :after REMOVE {entries}"))
+                .condition_expression("version = :before")
+                .expression_attribute_values(":now", text(after.updated_at))
+                .expression_attribute_values(":before", number(before.version))
+                .expression_attribute_values(":after", number(after.version))
+                .build();
+            let transaction =
+                Transaction::new().update((), built(update)?).put((), self.event(&after, Change::Deleted, trace)?);
+            let written = transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)?;
+            Ok::<_, DeleteError>(Attempt::when(written, ()))
+        })
+        .await
+    }
+
     /// The delete of what to charge the payment to: it is not kept longer than it takes.
     fn forget(&self, id: PaymentId) -> Result<Delete, StoreError> {
         built(Delete::builder().table_name(&self.table).key("pk", payment_key(id)).key("sk", text(INSTRUCTION)).build())
@@ -271,6 +382,7 @@ impl PaymentStore {
         let subject = payment.into();
         let failure_reason = payment.failure_reason.clone().unwrap_or_default();
         match (change, payment.status) {
+            (Change::Deleted, _) => append(self, PaymentDeleted { payment: subject }, payment, trace),
             (Change::Initiated, _) | (Change::Moved(_), Status::Pending) => {
                 append(self, PaymentInitiated { payment: subject }, payment, trace)
             }
@@ -364,6 +476,12 @@ impl PaymentStore {
             .await;
         conditional(put).map(|written| written == Written::Yes)
     }
+}
+
+/// What a list shows of an item: the payment, unless it has left the list since the index was written.
+fn listed(item: Item, belongs: impl Fn(&Payment) -> bool) -> Result<Option<Payment>, StoreError> {
+    let payment = stored(item)?;
+    Ok((payment.deleted_at.is_none() && belongs(&payment)).then_some(payment))
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -5,11 +5,11 @@ use crate::{
     domain::{IntentId, Method, MethodToken, Payment},
     gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
 };
+use boxoffice_aws::{Secret, StoreError};
 use boxoffice_runtime::config::{self, ConfigError};
 use reqwest::{Method as Verb, StatusCode};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::OnceCell;
 
 /// The API version whose answers this file reads. Pinned, because the account's default may change.
 const API_VERSION: &str = "2024-06-20";
@@ -21,32 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 pub struct Stripe {
     http: reqwest::Client,
     base: String,
-    key: Arc<SecretKey>,
-}
-
-/// The account's secret key, fetched when first needed: a function that never charges never reads it, and no start waits for it.
-#[derive(Debug)]
-struct SecretKey {
-    parameters: aws_sdk_ssm::Client,
-    name: String,
-    value: OnceCell<String>,
-}
-
-impl SecretKey {
-    async fn reveal(&self) -> Result<&str, GatewayError> {
-        let fetch = async || {
-            let found = self.parameters.get_parameter().name(&self.name).with_decryption(true).send().await;
-            let found = found.map_err(|error| {
-                let error = aws_sdk_ssm::error::DisplayErrorContext(error);
-                GatewayError::NotReady(format!("its key could not be read from {}: {error}", self.name))
-            })?;
-            found
-                .parameter
-                .and_then(|parameter| parameter.value)
-                .ok_or_else(|| GatewayError::Misconfigured(format!("the parameter {} has no value", self.name)))
-        };
-        self.value.get_or_try_init(fetch).await.map(String::as_str)
-    }
+    key: Arc<Secret>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,7 +92,7 @@ impl Stripe {
     /// # Errors
     /// When a variable is missing.
     pub fn from_env(parameters: aws_sdk_ssm::Client) -> Result<Self, ConfigError> {
-        let key = SecretKey { parameters, name: config::required("STRIPE_KEY_PARAMETER")?, value: OnceCell::new() };
+        let key = Secret::new(parameters, config::required("STRIPE_KEY_PARAMETER")?);
         // The error says that another part of the process chose a provider first, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -166,6 +141,13 @@ impl Stripe {
         }
     }
 
+    async fn key(&self) -> Result<&str, GatewayError> {
+        self.key.reveal().await.map_err(|error| match error {
+            StoreError::Unavailable(_) => GatewayError::NotReady(format!("its key cannot be read: {error}")),
+            StoreError::Broken(_) => GatewayError::Misconfigured(format!("its key cannot be read: {error}")),
+        })
+    }
+
     async fn send(
         &self,
         verb: &Verb,
@@ -176,7 +158,7 @@ impl Stripe {
         let mut request = self
             .http
             .request(verb.clone(), format!("{}{path}", self.base))
-            .bearer_auth(self.key.reveal().await?)
+            .bearer_auth(self.key().await?)
             .header("Stripe-Version", API_VERSION);
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);

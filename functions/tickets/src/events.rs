@@ -77,5 +77,9 @@ about_a_booking!(
     TicketCancelled {
         /// Why.
         cancellation_reason: CancellationReason
-    }
+    },
+    /// The event has taken place.
+    TicketCompleted {},
+    /// The ticket is shown to nobody any more.
+    TicketDeleted {}
 );

@@ -3,20 +3,25 @@
 //! | Item | `pk` | `sk` |
 //! |---|---|---|
 //! | a ticket | `TKT#<ticketId>` | `TICKET` |
-//! | an idempotency key, used | `KEY#<userId>#<key>` | `KEY` |
+//! | an idempotency key, used | `KEY#<callerId>#<key>` | `KEY` |
+//!
+//! A ticket is on four lists, until it is deleted ([`Lists`]).
 
 use crate::{
     domain::{CancellationReason, Status, Ticket, Unchanged},
-    events::{TicketCancellationRequested, TicketCancelled, TicketConfirmed, TicketCreated},
+    events::{
+        TicketCancellationRequested, TicketCancelled, TicketCompleted, TicketConfirmed, TicketCreated, TicketDeleted,
+    },
 };
 use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, Put, Update},
 };
 use boxoffice_aws::{
-    EventStore, Item, StoreError, Transaction, Uncommitted,
+    Cursor, EventStore, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction, Uncommitted,
     attribute::{number, text},
-    transaction::{Written, built, read, write},
+    listing::{GSI1, GSI2, GSI3, GSI4},
+    transaction::{self, Attempt, built, read, write},
 };
 use boxoffice_inventory::{
     EventName, HoldGuard, InventoryStore, SaleGuard,
@@ -31,14 +36,12 @@ use boxoffice_payments::{Instruction, PaymentStore};
 use boxoffice_runtime::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
 
-/// How often a change is decided anew when someone else was faster.
-const ROUNDS: usize = 12;
-
 /// The context's table, and the event store it writes to.
 #[derive(Debug, Clone)]
 pub struct TicketStore {
     client: Client,
     table: String,
+    listing: Listing,
     events: EventStore,
 }
 
@@ -61,7 +64,9 @@ pub struct Sale {
 /// What a buyer asks for.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// Who.
+    /// Who asks: the buyer, or somebody who may book for them. The idempotency key is theirs.
+    pub caller: UserId,
+    /// Whose ticket it will be.
     pub user_id: UserId,
     /// What.
     pub event: EventRef,
@@ -101,6 +106,9 @@ pub enum BookError {
     /// The key was used for another order.
     #[error("the Idempotency-Key was used for another booking")]
     KeyReused,
+    /// The key made a ticket that has been deleted since.
+    #[error("the ticket this Idempotency-Key made has been deleted")]
+    Deleted,
     /// More money than money can be.
     #[error("the total {0}")]
     TotalTooLarge(#[from] InvalidAmount),
@@ -146,6 +154,8 @@ struct TicketItem {
     cancellation_requested_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cancellation_reason: Option<CancellationReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<Timestamp>,
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -166,6 +176,7 @@ impl From<TicketItem> for Ticket {
             hold_expires_at: item.hold_expires_at,
             cancellation_requested_at: item.cancellation_requested_at,
             cancellation_reason: item.cancellation_reason,
+            deleted_at: item.deleted_at,
             version: item.version,
             created_at: item.created_at,
             updated_at: item.updated_at,
@@ -189,6 +200,7 @@ impl From<&Ticket> for TicketItem {
             hold_expires_at: ticket.hold_expires_at,
             cancellation_requested_at: ticket.cancellation_requested_at,
             cancellation_reason: ticket.cancellation_reason,
+            deleted_at: ticket.deleted_at,
             version: ticket.version,
             created_at: ticket.created_at,
             updated_at: ticket.updated_at,
@@ -207,17 +219,44 @@ fn ticket_key(id: TicketId) -> AttributeValue {
     text(format_args!("TKT#{id}"))
 }
 
-fn idempotency_key(user: UserId, key: &IdempotencyKey) -> AttributeValue {
-    text(format_args!("KEY#{user}#{key}"))
+fn idempotency_key(caller: UserId, key: &IdempotencyKey) -> AttributeValue {
+    text(format_args!("KEY#{caller}#{key}"))
 }
 
 const TICKET: &str = "TICKET";
 const KEY: &str = "KEY";
 
+/// The lists that tickets are on. What one user has is one partition; what everybody adds to is spread.
+struct Lists;
+
+impl Lists {
+    fn of_user(user: UserId) -> List {
+        List::of(GSI1, format_args!("USER#{user}"))
+    }
+
+    fn all() -> List {
+        List::spread(GSI2, "ALL")
+    }
+
+    fn of_status(status: Status) -> List {
+        List::spread(GSI3, format_args!("STATUS#{status}"))
+    }
+
+    fn of_event(name: &EventName) -> List {
+        List::spread(GSI4, format_args!("EVENT#{name}"))
+    }
+
+    /// Those that this ticket is on.
+    fn with(ticket: &Ticket) -> [List; 4] {
+        [Self::of_user(ticket.user_id), Self::all(), Self::of_status(ticket.status), Self::of_event(&ticket.event_name)]
+    }
+}
+
 impl TicketStore {
     /// The store in these tables.
     pub fn new(client: Client, table: impl Into<String>, events: EventStore) -> Self {
-        Self { client, table: table.into(), events }
+        let table = table.into();
+        Self { listing: Listing::new(client.clone(), &table, TicketId::PREFIX), client, table, events }
     }
 
     /// The store in the tables that the environment names.
@@ -229,32 +268,102 @@ impl TicketStore {
         Ok(Self::new(client, config::required("TICKETS_TABLE")?, events))
     }
 
-    async fn item(&self, pk: AttributeValue, sk: &str) -> Result<Option<Item>, StoreError> {
-        self.client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", pk)
-            .key("sk", text(sk))
-            .consistent_read(true)
-            .send()
-            .await
-            .map(|found| found.item)
-            .map_err(StoreError::from_sdk)
-    }
-
-    /// AP-50 get ticket.
+    /// AP-50 get ticket, unless it is deleted.
     ///
     /// # Errors
     /// When the store does.
     pub async fn get(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
-        let item = self.item(ticket_key(id), TICKET).await?;
-        item.map(|item| read::<TicketItem>("ticket", item).map(Ticket::from)).transpose()
+        let ticket = self.even_deleted(id).await?;
+        Ok(ticket.filter(|ticket| ticket.deleted_at.is_none()))
+    }
+
+    /// AP-50 for what decides: money and seats may be given back for a ticket that nobody sees any more.
+    async fn even_deleted(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
+        let item = transaction::get(&self.client, &self.table, ticket_key(id), TICKET).await?;
+        item.map(as_ticket).transpose()
     }
 
     /// AP-51 what this key was used for.
-    async fn key(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<KeyItem>, StoreError> {
-        let item = self.item(idempotency_key(user, key), KEY).await?;
+    async fn key(&self, caller: UserId, key: &IdempotencyKey) -> Result<Option<KeyItem>, StoreError> {
+        let item = transaction::get(&self.client, &self.table, idempotency_key(caller, key), KEY).await?;
         item.map(|item| read("idempotency key", item)).transpose()
+    }
+
+    /// AP-56 list a user's tickets, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list_by_user(
+        &self,
+        user: UserId,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Ticket>, ListError> {
+        self.list(&Lists::of_user(user), limit, cursor).await
+    }
+
+    /// AP-57 list every ticket, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list_all(&self, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Ticket>, ListError> {
+        self.list(&Lists::all(), limit, cursor).await
+    }
+
+    /// AP-58 list the tickets of a status, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list_by_status(
+        &self,
+        status: Status,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Ticket>, ListError> {
+        self.list(&Lists::of_status(status), limit, cursor).await
+    }
+
+    /// AP-59 list the tickets to events booked by this name, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list_by_event(
+        &self,
+        name: &EventName,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Ticket>, ListError> {
+        self.list(&Lists::of_event(name), limit, cursor).await
+    }
+
+    async fn list(&self, list: &List, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Ticket>, ListError> {
+        // The index is written after the table: what has left this list since is left out.
+        let still_listed = |item| {
+            let ticket = as_ticket(item)?;
+            let listed = ticket.deleted_at.is_none() && Lists::with(&ticket).contains(list);
+            Ok(listed.then_some(ticket))
+        };
+        self.listing.page(list, limit, cursor, still_listed).await
+    }
+
+    /// AP-60 how many of a user's tickets are to events still to come, over all pages of AP-56. The list is eventually consistent: a ticket booked a
+    /// moment ago may not be counted yet.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn count_upcoming(&self, user: UserId, now: Timestamp) -> Result<usize, StoreError> {
+        let (mut count, mut cursor) = (0, None);
+        loop {
+            let page = self.list_by_user(user, Limit::LARGEST, cursor).await.map_err(|error| match error {
+                ListError::Store(error) => error,
+                ListError::Cursor(error) => StoreError::malformed("cursor", error),
+            })?;
+            count += page.items.iter().filter(|ticket| ticket.is_upcoming(now)).count();
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(count),
+            }
+        }
     }
 
     fn put_new(&self, item: Item) -> Result<Put, StoreError> {
@@ -262,7 +371,8 @@ impl TicketStore {
         built(put.condition_expression("attribute_not_exists(pk)").build())
     }
 
-    /// The update that moves a ticket from what it was read as to what was decided.
+    /// The update that moves a ticket from what it was read as to what was decided, and onto the list of its status; off every list when it is
+    /// deleted.
     fn change(&self, before: &Ticket, after: &Ticket) -> Result<Update, StoreError> {
         let mut sets = "SET #status = :status, version = :after, updatedAt = :now".to_owned();
         let mut update = Update::builder()
@@ -283,6 +393,20 @@ impl TicketStore {
             let reason = built(serde_dynamo::to_attribute_value(reason))?;
             sets.push_str(", cancellationReason = :reason");
             update = update.expression_attribute_values(":reason", reason);
+        }
+        if let Some(at) = after.deleted_at {
+            sets.push_str(", deletedAt = :deleted");
+            update = update.expression_attribute_values(":deleted", text(at));
+            let entries = Lists::with(after);
+            let entries: Vec<_> = entries.iter().flat_map(List::attributes).collect();
+            sets.push_str(" REMOVE ");
+            sets.push_str(&entries.join(", "));
+        } else {
+            for (attribute, value) in Lists::of_status(after.status).entry(after.id) {
+                let placeholder = format!(":{attribute}");
+                sets.extend([", ", &attribute, " = ", &placeholder]);
+                update = update.expression_attribute_values(placeholder, value);
+            }
         }
         built(update.update_expression(sets).build())
     }
@@ -312,6 +436,24 @@ impl TicketStore {
         self.rewrite(id, |ticket| ticket.cancel(reason, Timestamp::now()), event, trace).await
     }
 
+    /// AP-61 complete ticket.
+    ///
+    /// # Errors
+    /// When a rule says no, or the store fails.
+    pub async fn complete(&self, id: TicketId, trace: &Trace) -> Result<Ticket, ChangeError> {
+        let decide = |ticket: &Ticket| ticket.complete(Timestamp::now());
+        self.rewrite(id, decide, |ticket| TicketCompleted { booking: ticket.into() }, trace).await
+    }
+
+    /// AP-62 delete ticket: marks it, and takes it off every list.
+    ///
+    /// # Errors
+    /// When a rule says no, or the store fails.
+    pub async fn delete(&self, id: TicketId, trace: &Trace) -> Result<Ticket, ChangeError> {
+        let decide = |ticket: &Ticket| ticket.delete(Timestamp::now());
+        self.rewrite(id, decide, |ticket| TicketDeleted { booking: ticket.into() }, trace).await
+    }
+
     async fn rewrite<T: DomainEvent>(
         &self,
         id: TicketId,
@@ -319,18 +461,21 @@ impl TicketStore {
         event: impl Fn(&Ticket) -> T,
         trace: &Trace,
     ) -> Result<Ticket, ChangeError> {
-        for _ in 0..ROUNDS {
-            let before = self.get(id).await?.ok_or(ChangeError::NotFound)?;
+        transaction::until_current(|| async {
+            let before = self.even_deleted(id).await?.ok_or(ChangeError::NotFound)?;
             let after = decide(&before)?;
             let transaction = Transaction::new()
                 .update((), self.change(&before, &after)?)
                 .put((), self.event(event(&after), &after, trace)?);
-            if transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)? == Written::Yes {
-                return Ok(after);
-            }
-        }
-        Err(overtaken().into())
+            let written = transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)?;
+            Ok(Attempt::when(written, after))
+        })
+        .await
     }
+}
+
+fn as_ticket(item: Item) -> Result<Ticket, StoreError> {
+    read::<TicketItem>("ticket", item).map(Ticket::from)
 }
 
 #[derive(Debug, PartialEq)]
@@ -375,13 +520,13 @@ impl Desk {
         fingerprint: &Fingerprint,
         trace: &Trace,
     ) -> Result<Booked, BookError> {
-        if let Some(replayed) = self.replay(order.user_id, key, fingerprint).await? {
+        if let Some(replayed) = self.replay(order.caller, key, fingerprint).await? {
             return Ok(replayed);
         }
         match self.book_anew(order, key, fingerprint, trace).await {
             // Perhaps to this very order, sent twice at once: then it is no refusal.
             Err(BookError::NotForSale(refusal)) => {
-                self.replay(order.user_id, key, fingerprint).await?.ok_or(BookError::NotForSale(refusal))
+                self.replay(order.caller, key, fingerprint).await?.ok_or(BookError::NotForSale(refusal))
             }
             outcome => outcome,
         }
@@ -399,15 +544,16 @@ impl Desk {
             EventRef::Name(name) => self.inventory.find(name).await?.ok_or(BookError::NoSuchEvent)?,
         };
         let id = TicketId::generate();
-        for _ in 0..ROUNDS {
+        transaction::until_current(|| async {
             let inventory = self.inventory.get(inventory_id).await?.ok_or(BookError::NoSuchEvent)?;
             let now = Timestamp::now();
             let allocations = inventory.plan_hold(order.quantity, self::order(id), now)?;
             let ticket = Ticket::book(id, order.user_id, &inventory, order.quantity, self.hold_seconds, now)?;
             let reservation = Reservation::hold(id, &inventory, order.quantity, allocations);
             let key_item = KeyItem { fingerprint: fingerprint.clone(), ticket_id: id };
-            let key_item = write(&key_item, idempotency_key(order.user_id, key), KEY)?;
-            let item = write(&TicketItem::from(&ticket), ticket_key(id), TICKET)?;
+            let key_item = write(&key_item, idempotency_key(order.caller, key), KEY)?;
+            let mut item = write(&TicketItem::from(&ticket), ticket_key(id), TICKET)?;
+            item.extend(Lists::with(&ticket).iter().flat_map(|list| list.entry(id)));
             let event = TicketCreated { booking: (&ticket).into() };
             let mut transaction = Transaction::new()
                 .put(BookGuard::Key, self.tickets.put_new(key_item)?)
@@ -419,33 +565,35 @@ impl Desk {
             }
             let transaction = self.inventory.hold(transaction, &inventory, &reservation, trace, BookGuard::Seats)?;
             match transaction.commit(&self.tickets.client).await {
-                Ok(_) => return Ok(Booked::New(ticket)),
+                Ok(_) => Ok(Attempt::Done(Booked::New(ticket))),
+                // When the key is not there after all, the order is looked at again.
                 Err(Uncommitted::Refused(refusals)) if refusals.has(&BookGuard::Key) => {
-                    let replayed = self.replay(order.user_id, key, fingerprint).await?;
-                    return replayed.ok_or_else(|| overtaken().into());
+                    let replayed = self.replay(order.caller, key, fingerprint).await?;
+                    Ok(replayed.map_or(Attempt::Overtaken, Attempt::Done))
                 }
                 // The seats moved, or the terms did: plan again on what is there now.
-                Err(Uncommitted::Refused(_)) => {}
-                Err(Uncommitted::Store(error)) => return Err(error.into()),
+                Err(Uncommitted::Refused(_)) => Ok(Attempt::Overtaken),
+                Err(Uncommitted::Store(error)) => Err(error.into()),
             }
-        }
-        Err(overtaken().into())
+        })
+        .await
     }
 
     async fn replay(
         &self,
-        user: UserId,
+        caller: UserId,
         key: &IdempotencyKey,
         fingerprint: &Fingerprint,
     ) -> Result<Option<Booked>, BookError> {
-        let Some(record) = self.tickets.key(user, key).await? else { return Ok(None) };
+        let Some(record) = self.tickets.key(caller, key).await? else { return Ok(None) };
         if record.fingerprint != *fingerprint {
             return Err(BookError::KeyReused);
         }
-        let ticket = self.tickets.get(record.ticket_id).await?;
-        ticket
-            .map(|ticket| Some(Booked::Replayed(ticket)))
-            .ok_or_else(|| StoreError::malformed("idempotency key", "its ticket is missing").into())
+        match self.tickets.even_deleted(record.ticket_id).await? {
+            Some(ticket) if ticket.deleted_at.is_some() => Err(BookError::Deleted),
+            Some(ticket) => Ok(Some(Booked::Replayed(ticket))),
+            None => Err(StoreError::malformed("idempotency key", "its ticket is missing").into()),
+        }
     }
 }
 
@@ -474,11 +622,11 @@ impl Sale {
     /// # Errors
     /// When the ticket or its seats are no longer what they must be, or the store fails.
     pub async fn confirm(&self, id: TicketId, trace: &Trace) -> Result<(), ChangeError> {
-        for _ in 0..ROUNDS {
-            let before = self.tickets.get(id).await?.ok_or(ChangeError::NotFound)?;
+        transaction::until_current(|| async {
+            let before = self.tickets.even_deleted(id).await?.ok_or(ChangeError::NotFound)?;
             let after = match before.confirm(Timestamp::now()) {
                 Ok(after) => after,
-                Err(Unchanged::Already(Status::Confirmed)) => return Ok(()),
+                Err(Unchanged::Already(_)) => return Ok(Attempt::Done(())),
                 Err(error) => return Err(error.into()),
             };
             let reservation = self.inventory.reservation(id).await?;
@@ -490,14 +638,9 @@ impl Sale {
                 .update(ConfirmGuard::Ticket, self.tickets.change(&before, &after)?)
                 .put(ConfirmGuard::Ticket, self.tickets.event(event, &after, trace)?);
             let transaction = self.inventory.sell(transaction, &reservation, trace, ConfirmGuard::Seats)?;
-            if transaction.commit(&self.tickets.client).await.or_else(Uncommitted::into_stale)? == Written::Yes {
-                return Ok(());
-            }
-        }
-        Err(overtaken().into())
+            let written = transaction.commit(&self.tickets.client).await.or_else(Uncommitted::into_stale)?;
+            Ok(Attempt::when(written, ()))
+        })
+        .await
     }
-}
-
-fn overtaken() -> StoreError {
-    StoreError::Unavailable(format!("others got ahead {ROUNDS} times in a row"))
 }

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::{
     retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority},
 };
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
-use std::{env, time::Duration};
+use std::{env, sync::OnceLock, time::Duration};
 
 /// The shared configuration: region, credentials and endpoint from the standard environment variables (`AWS_REGION`,
 /// `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …), so that nothing here knows which cloud answers.
@@ -24,9 +24,16 @@ use std::{env, time::Duration};
 /// Lambda sets all of them, so the SDK's own search (profile files, SSO, container and instance metadata) is left out: it
 /// finds nothing there, and its code would be in every function. `docs/adr/0007-one-release-profile.md` has the figures.
 ///
+/// Made once: clones share their connections, so that the clients of one function do too.
+///
 /// An attempt may take 8 s and a call 12 s in all, so that a function answers within its own 15 s whatever AWS does. An attempt's
 /// time is long on purpose: giving up early on a store that is merely slow only makes it slower.
 pub fn sdk_config() -> SdkConfig {
+    static CONFIG: OnceLock<SdkConfig> = OnceLock::new();
+    CONFIG.get_or_init(from_environment).clone()
+}
+
+fn from_environment() -> SdkConfig {
     let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))

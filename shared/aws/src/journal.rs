@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The steps of the booking saga, by the names they have in the state machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = SagaStep)]
 pub enum Step {
     /// Takes the booking on, once.
     ClaimSaga,
@@ -84,8 +85,9 @@ impl fmt::Display for Step {
 }
 
 /// How a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = SagaStepStatus)]
 pub enum StepStatus {
     /// It did its work.
     Completed,
@@ -107,12 +109,14 @@ impl StepStatus {
 }
 
 /// One step's last run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SagaStepEntry)]
 pub struct Entry {
     /// How it went.
     pub status: StepStatus,
     /// Which try this was, from 1.
+    #[schema(minimum = 1)]
     pub attempt: u32,
     /// When the try began.
     pub started_at: Timestamp,

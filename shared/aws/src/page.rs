@@ -16,6 +16,8 @@ pub struct Limit(u16);
 impl Limit {
     /// The most items a page may hold.
     pub const MAX: u16 = 100;
+    /// The largest page, for what reads a list to its end.
+    pub const LARGEST: Self = Self(Self::MAX);
 
     /// The number of items.
     pub fn get(self) -> usize {
@@ -55,6 +57,21 @@ pub struct Cursor(BTreeMap<String, String>);
 
 impl Cursor {
     const MAX_LENGTH: usize = 2048;
+
+    /// The cursor after this item of this list.
+    pub fn after(list: &str, id: &str) -> Self {
+        Self([("list", list), ("after", id)].map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+
+    /// The item to go on after, should the cursor belong to this list.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn position(mut self, list: &str) -> Result<String, InvalidCursor> {
+        let after = self.0.remove("after").filter(|after| !after.is_empty()).ok_or(InvalidCursor)?;
+        let of_this_list = self.0.len() == 1 && self.0.get("list").is_some_and(|name| name == list);
+        of_this_list.then_some(after).ok_or(InvalidCursor)
+    }
 
     /// The cursor after the item with this key; `None` where the key is not one of strings.
     pub fn from_key(key: &Item) -> Option<Self> {
@@ -98,6 +115,8 @@ impl std::fmt::Display for Cursor {
     }
 }
 
+boxoffice_kernel::schema::string_schema!(Cursor, { max: Cursor::MAX_LENGTH });
+
 impl Serialize for Cursor {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -105,13 +124,20 @@ impl Serialize for Cursor {
 }
 
 /// Some items of a list, and where to go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Page<T> {
     /// The items, newest first unless the list says otherwise.
     pub items: Vec<T>,
     /// Pass it as `next` for the following page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// The same page of something else.
+    pub fn map<U>(self, each: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(each).collect(), next: self.next }
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +172,13 @@ mod tests {
         for bad in ["0", "101", "-1", "x", "", "1.0"] {
             assert_eq!(bad.parse::<Limit>(), Err(InvalidLimit), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_position_leads_back_to_its_list_and_no_other() {
+        let cursor: Cursor = Cursor::after("ALL", "tkt_1").to_string().parse().unwrap();
+        assert_eq!(cursor.clone().position("ALL"), Ok("tkt_1".to_owned()));
+        assert_eq!(cursor.position("USER#1"), Err(InvalidCursor));
     }
 
     proptest! {

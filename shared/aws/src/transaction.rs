@@ -194,6 +194,62 @@ pub fn built<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, StoreEr
     result.map_err(|error| StoreError::Broken(error.to_string()))
 }
 
+/// The item under this key, as it is now.
+///
+/// # Errors
+/// When the store does.
+pub async fn get(client: &Client, table: &str, pk: AttributeValue, sk: &str) -> Result<Option<Item>, StoreError> {
+    let found = client
+        .get_item()
+        .table_name(table)
+        .key("pk", pk)
+        .key("sk", AttributeValue::S(sk.to_owned()))
+        .consistent_read(true)
+        .send()
+        .await;
+    found.map(|found| found.item).map_err(StoreError::from_sdk)
+}
+
+/// How often a change is decided anew when others got ahead. Each round means that somebody else's change went through, so this
+/// many in a row say that the item is contended, not that the change is impossible.
+pub const ROUNDS: usize = 12;
+
+/// Decides and writes, and looks again whenever somebody else wrote first.
+///
+/// # Errors
+/// Those of `attempt`; [`StoreError::Unavailable`] when others got ahead [`ROUNDS`] times in a row.
+pub async fn until_current<T, E, Fut>(mut attempt: impl FnMut() -> Fut) -> Result<T, E>
+where
+    E: From<StoreError>,
+    Fut: Future<Output = Result<Attempt<T>, E>>,
+{
+    for _ in 0..ROUNDS {
+        if let Attempt::Done(outcome) = attempt().await? {
+            return Ok(outcome);
+        }
+    }
+    Err(StoreError::Unavailable(format!("others got ahead {ROUNDS} times in a row")).into())
+}
+
+/// What one round of [`until_current`] came to.
+#[derive(Debug)]
+pub enum Attempt<T> {
+    /// There is no more to do.
+    Done(T),
+    /// Somebody else wrote first.
+    Overtaken,
+}
+
+impl<T> Attempt<T> {
+    /// Done with this, where it is written.
+    pub fn when(written: Written, outcome: T) -> Self {
+        match written {
+            Written::Yes => Self::Done(outcome),
+            Written::Stale => Self::Overtaken,
+        }
+    }
+}
+
 /// An item as the type it was written from.
 ///
 /// # Errors

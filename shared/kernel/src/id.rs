@@ -64,6 +64,11 @@ macro_rules! typed_id {
                 text.parse().map_err(de::Error::custom)
             }
         }
+
+        $crate::schema::string_schema!($name, {
+            pattern: concat!("^", $prefix, "_[0-9a-f]{32}$"),
+            example: concat!($prefix, "_01970000000070008000000000000001")
+        });
     };
 }
 
@@ -99,6 +104,14 @@ typed_id!(
     /// One domain event.
     EventId, "evt"
 );
+typed_id!(
+    /// A message to a user.
+    NotificationId, "ntf"
+);
+typed_id!(
+    /// One log-in, and every token it led to.
+    SessionId, "ses"
+);
 
 impl TicketId {
     /// The ticket's reservation. A ticket has exactly one, so the id follows from the ticket's own: no
@@ -127,6 +140,20 @@ impl PaymentId {
     /// The transaction of this payment: unique because the payment is.
     pub fn transaction(self) -> TransactionId {
         TransactionId(self.0)
+    }
+}
+
+impl TransactionId {
+    /// The payment this is the transaction of.
+    pub fn payment(self) -> PaymentId {
+        PaymentId(self.0)
+    }
+}
+
+impl EventId {
+    /// The message a user gets because of this event: one an event, so that an event delivered twice finds it made.
+    pub fn notification(self) -> NotificationId {
+        NotificationId(self.0)
     }
 }
 

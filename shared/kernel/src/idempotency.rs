@@ -37,6 +37,11 @@ impl fmt::Display for IdempotencyKey {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
+    /// Its first half: enough to tell one answer from the next, where nobody gains by making two alike.
+    pub fn short(&self) -> &str {
+        self.0.get(..32).unwrap_or(&self.0)
+    }
+
     /// The fingerprint of the parts, in order. Each is preceded by its length, so that parts cannot run into each other.
     pub fn of(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();

@@ -7,23 +7,33 @@
 //! | [`quantity`] | counts of seats that are never zero and never absurd |
 //! | [`text`] | strings with the length their rule allows |
 //! | [`time`] | UTC instants in one sortable spelling |
+//! | [`role`] | what a user may do |
+//! | [`contact`] | where a message reaches a user, and by which channel |
 //! | [`event`] | the envelope every domain event travels in |
 //! | [`idempotency`] | idempotency keys, and fingerprints of what they were used for |
+//! | [`schema`] | how these types show in the API's document |
 //!
 //! Nothing here knows AWS, tokio or the environment, so every rule is tested without any of them.
 
+pub mod contact;
 pub mod event;
 pub mod id;
 pub mod idempotency;
 pub mod money;
 pub mod quantity;
+pub mod role;
+pub mod schema;
 pub mod text;
 pub mod time;
 
+pub use contact::{Channel, Contact, Email, PhoneNumber, PushEndpoint};
 pub use event::{Correlation, DomainEvent, Envelope, EventMetadata, Trace};
-pub use id::{EventId, InventoryId, PaymentId, ReservationId, SagaId, TicketId, TransactionId, UserId};
+pub use id::{
+    EventId, InventoryId, NotificationId, PaymentId, ReservationId, SagaId, SessionId, TicketId, TransactionId, UserId,
+};
 pub use idempotency::{Fingerprint, IdempotencyKey};
 pub use money::{Amount, Currency, Money};
 pub use quantity::Quantity;
+pub use role::Role;
 pub use text::Text;
 pub use time::Timestamp;

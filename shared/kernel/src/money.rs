@@ -6,6 +6,10 @@
 use crate::Quantity;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
+use utoipa::openapi::{
+    RefOr,
+    schema::{ObjectBuilder, Schema, Type},
+};
 
 /// Why a number is not an amount of money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +98,21 @@ impl<'de> Deserialize<'de> for Amount {
     }
 }
 
+impl utoipa::PartialSchema for Amount {
+    fn schema() -> RefOr<Schema> {
+        // No `multipleOf`: validators divide binary fractions, and would refuse amounts that are right.
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("An amount of money with at most two decimals."))
+            .minimum(Some(0.01))
+            .maximum(Some(Self::MAX.to_wire()))
+            .examples([serde_json::json!(49.9)])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Amount {}
+
 /// How stored items spell an [`Amount`]: as its integer of minor units.
 /// For `#[serde(with = "boxoffice_kernel::money::minor")]`.
 pub mod minor {
@@ -117,7 +136,7 @@ pub mod minor {
 }
 
 /// An ISO 4217 currency whose minor unit is a hundredth, which is what the two-decimal API can express.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Currency {
     /// Australian dollar.

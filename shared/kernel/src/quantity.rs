@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
+use utoipa::openapi::{
+    RefOr,
+    schema::{ObjectBuilder, Schema, Type},
+};
 
 /// Why a number is not a quantity of seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,10 +53,27 @@ impl FromStr for Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seats = i64::deserialize(deserializer)?;
-        u32::try_from(seats).map_err(|_| InvalidQuantity).and_then(Self::new).map_err(de::Error::custom)
+        // JSON knows no integers, only numbers without a fraction: 2.0 is one, and a client that writes it so is right.
+        let seats = f64::deserialize(deserializer)?;
+        if seats.fract() != 0.0 || !(1.0..=f64::from(Self::MAX)).contains(&seats) {
+            return Err(de::Error::custom(InvalidQuantity));
+        }
+        format!("{seats:.0}").parse().map_err(de::Error::custom)
     }
 }
+
+impl utoipa::PartialSchema for Quantity {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(Self::MAX))
+            .examples([serde_json::json!(2)])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Quantity {}
 
 #[cfg(test)]
 mod tests {

@@ -37,6 +37,17 @@ impl Timestamp {
         Self(self.0.saturating_add(Duration::seconds(i64::from(seconds))))
     }
 
+    /// This instant and so many seconds less; the first instant there is, should that be before it.
+    #[must_use]
+    pub fn minus_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_sub(Duration::seconds(i64::from(seconds))))
+    }
+
+    /// Whole seconds since 1970, as tokens and time-to-live attributes count; 0 before that.
+    pub fn unix_seconds(self) -> u64 {
+        u64::try_from(self.0.unix_timestamp()).unwrap_or(0)
+    }
+
     /// Milliseconds since 1970.
     pub fn unix_millis(self) -> i64 {
         i64::try_from(self.0.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
@@ -78,6 +89,8 @@ impl<'de> Deserialize<'de> for Timestamp {
         text.parse().map_err(de::Error::custom)
     }
 }
+
+crate::schema::string_schema!(Timestamp, { format: "date-time", example: "2030-06-01T20:00:00.000Z" });
 
 #[cfg(test)]
 mod tests {

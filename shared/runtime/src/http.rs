@@ -1,16 +1,21 @@
 //! An API Gateway request in, JSON or problem+json out.
 
-use crate::{Code, Problem};
+use crate::{
+    Code, Problem,
+    auth::{Access, Caller, Gate},
+    routes,
+};
 use boxoffice_aws::{Cursor, Limit};
-use boxoffice_kernel::{Correlation, EventId, IdempotencyKey, Trace};
+use boxoffice_kernel::{Correlation, EventId, Fingerprint, IdempotencyKey, Trace};
 use lambda_http::{
     Body, Error, Request, RequestExt, Response,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER},
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER},
     },
     request::RequestContext,
 };
+use percent_encoding::percent_decode_str;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Display, future::Future, str::FromStr, time::Instant};
 
@@ -21,7 +26,9 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
+    content_type: &'static str,
     body: Option<String>,
+    cached_seconds: Option<u32>,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -31,7 +38,16 @@ impl Answer {
             tracing::error!(%error, "answer does not serialize");
             Problem::new(Code::InternalError, "The answer could not be written.")
         })?;
-        Ok(Self { status, body: Some(body), headers: Vec::new() })
+        Ok(Self { body: Some(body), ..Self::empty(status) })
+    }
+
+    fn empty(status: StatusCode) -> Self {
+        Self { status, content_type: "application/json", body: None, cached_seconds: None, headers: Vec::new() }
+    }
+
+    /// 200 with a text that is not ours to serialize, such as a page.
+    pub fn content(content_type: &'static str, body: String) -> Self {
+        Self { content_type, body: Some(body), ..Self::empty(StatusCode::OK) }
     }
 
     /// 200 with this body.
@@ -68,7 +84,14 @@ impl Answer {
 
     /// 204.
     pub fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: None, headers: Vec::new() }
+        Self::empty(StatusCode::NO_CONTENT)
+    }
+
+    /// The same, which anybody may keep for so many seconds, and ask after whether it has changed.
+    #[must_use]
+    pub fn cached(mut self, seconds: u32) -> Self {
+        self.cached_seconds = Some(seconds);
+        self
     }
 
     /// The same with one more header.
@@ -79,26 +102,97 @@ impl Answer {
     }
 }
 
-/// Serves requests until Lambda ends the environment.
+/// Serves requests until Lambda ends the environment, and only to those who may call the route they call.
 ///
 /// # Errors
 /// When the Lambda runtime does.
-pub async fn serve<F, Fut>(function: &'static str, handle: F) -> Result<(), Error>
+pub async fn serve<F, Fut>(function: &'static str, gate: Gate, handle: F) -> Result<(), Error>
+where
+    F: Fn(Request) -> Fut + Send + Sync,
+    Fut: Future<Output = Result<Answer, Problem>> + Send,
+{
+    let (gate, handle) = (&gate, &handle);
+    run(function, move |mut request: Request| async move {
+        let access = access(&request)?;
+        if access != Access::Public {
+            let caller = gate.admit(access, &request).await?;
+            tracing::debug!(function, user_id = %caller.user_id, role = %caller.role, "admitted");
+            request.extensions_mut().insert(caller);
+        }
+        handle(request).await
+    })
+    .await
+}
+
+/// Serves requests to routes that anybody may call; any other route is refused.
+///
+/// # Errors
+/// When the Lambda runtime does.
+pub async fn serve_public<F, Fut>(function: &'static str, handle: F) -> Result<(), Error>
 where
     F: Fn(Request) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Answer, Problem>> + Send,
 {
     let handle = &handle;
+    run(function, move |request: Request| async move {
+        match access(&request)? {
+            Access::Public => handle(request).await,
+            _ => Err(misplaced(&request)),
+        }
+    })
+    .await
+}
+
+/// Serves requests to paths that are no route of ours.
+///
+/// # Errors
+/// When the Lambda runtime does.
+pub async fn serve_unrouted<F, Fut>(function: &'static str, handle: F) -> Result<(), Error>
+where
+    F: Fn(Request) -> Fut + Send + Sync,
+    Fut: Future<Output = Result<Answer, Problem>> + Send,
+{
+    run(function, handle).await
+}
+
+/// Who may call the route that was called. A route that the table does not know has no rule, so nobody may.
+fn access(request: &Request) -> Result<Access, Problem> {
+    routes::matched(request.method().as_str(), &route(request))
+        .map(|route| route.access)
+        .ok_or_else(|| misplaced(request))
+}
+
+fn misplaced(request: &Request) -> Problem {
+    tracing::error!(method = %request.method(), route = route(request), "the route is not this function's to serve");
+    Problem::new(Code::InternalError, "The error is in our log under the instance given here.")
+}
+
+/// Who is calling.
+///
+/// # Errors
+/// 500 on a public route, which has no caller: a bug.
+pub fn caller(request: &Request) -> Result<Caller, Problem> {
+    request.extensions().get::<Caller>().copied().ok_or_else(|| misplaced(request))
+}
+
+async fn run<F, Fut>(function: &'static str, handle: F) -> Result<(), Error>
+where
+    F: Fn(Request) -> Fut + Send + Sync,
+    Fut: Future<Output = Result<Answer, Problem>> + Send,
+{
+    let allowed_origin = std::env::var("CORS_ALLOWED_ORIGIN").ok();
+    let (handle, allowed_origin) = (&handle, allowed_origin.as_deref());
     lambda_http::run(lambda_http::service_fn(move |request: Request| async move {
         let started = Instant::now();
         let trace = trace(&request);
         let (method, route) = (request.method().clone(), route(&request));
+        let held = header(&request, IF_NONE_MATCH.as_str()).map(ToOwned::to_owned);
         let outcome = match refuse_oversized(&request) {
             Ok(()) => handle(request).await,
             Err(problem) => Err(problem),
         };
         let code = outcome.as_ref().err().map(|problem| problem.code.name());
-        let response = respond(outcome, &trace);
+        let response = respond(outcome, &trace, held.as_deref(), allowed_origin);
         tracing::info!(
             function,
             %method,
@@ -130,34 +224,72 @@ fn refuse_oversized(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-fn respond(outcome: Result<Answer, Problem>, trace: &Trace) -> Response<Body> {
+/// What every answer carries, whoever asked: <https://owasp.org/www-project-secure-headers/>, for an API.
+const HEADERS: [(&str, &str); 6] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+];
+
+/// What a browser's script may read of an answer from another origin.
+const EXPOSED: &str = "ETag, Idempotent-Replayed, Location, Retry-After, X-Correlation-Id";
+
+fn respond(
+    outcome: Result<Answer, Problem>,
+    trace: &Trace,
+    held: Option<&str>,
+    allowed_origin: Option<&str>,
+) -> Response<Body> {
     let correlation_id = trace.correlation_id.to_string();
-    let (status, content_type, body, headers) = match outcome {
-        Ok(answer) => (answer.status, "application/json", answer.body, answer.headers),
-        Err(problem) => {
-            let document = serde_json::to_string(&problem.document(&correlation_id)).ok();
-            let retry = (problem.code == Code::ServiceUnavailable).then(|| (RETRY_AFTER.as_str(), "1".to_owned()));
-            let headers = problem.header.into_iter().chain(retry).collect();
-            (problem.code.status(), "application/problem+json", document, headers)
-        }
-    };
-    let mut response = Response::new(body.map_or(Body::Empty, Body::Text));
-    *response.status_mut() = status;
+    let answer = outcome.map_or_else(|problem| refusal(problem, &correlation_id), |answer| revalidated(answer, held));
+    let mut response = Response::new(answer.body.map_or(Body::Empty, Body::Text));
+    *response.status_mut() = answer.status;
     let own_headers = response.headers_mut();
-    if status != StatusCode::NO_CONTENT {
-        own_headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    for (name, value) in HEADERS {
+        own_headers.insert(name, HeaderValue::from_static(value));
     }
-    own_headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    own_headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if let Ok(value) = HeaderValue::from_str(&correlation_id) {
-        own_headers.insert("x-correlation-id", value);
+    if !matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        own_headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     }
-    for (name, value) in headers {
+    let cors = allowed_origin.into_iter().flat_map(|origin| {
+        let origin = ("access-control-allow-origin", origin.to_owned());
+        [origin, ("access-control-expose-headers", EXPOSED.to_owned()), ("vary", "Origin".to_owned())]
+    });
+    let correlation = ("x-correlation-id", correlation_id);
+    for (name, value) in cors.chain([correlation]).chain(answer.headers) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             own_headers.insert(name, value);
         }
     }
     response
+}
+
+fn refusal(problem: Problem, correlation_id: &str) -> Answer {
+    let body = serde_json::to_string(&problem.document(correlation_id)).ok();
+    let retry = (problem.code == Code::ServiceUnavailable).then(|| (RETRY_AFTER.as_str(), "1".to_owned()));
+    Answer {
+        content_type: "application/problem+json",
+        body,
+        headers: problem.header.into_iter().chain(retry).collect(),
+        ..Answer::empty(problem.code.status())
+    }
+}
+
+/// An answer that may be kept gets an `ETag`, and shrinks to 304 for who has it already
+/// ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match), section 13.1.2).
+fn revalidated(answer: Answer, held: Option<&str>) -> Answer {
+    let (Some(seconds), Some(body)) = (answer.cached_seconds, &answer.body) else { return answer };
+    let tag = format!("\"{}\"", Fingerprint::of(&[body]).short());
+    let same = held.is_some_and(|held| {
+        held.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|held| held == tag || held == "*")
+    });
+    let answer = answer
+        .with_header(CACHE_CONTROL.as_str(), format!("public, max-age={seconds}"))
+        .with_header(ETAG.as_str(), tag);
+    if same { Answer { status: StatusCode::NOT_MODIFIED, body: None, ..answer } } else { answer }
 }
 
 /// Where this request comes from: the caller's `X-Correlation-Id` where it is one, else API Gateway's request id.
@@ -260,6 +392,27 @@ where
     text.parse().map_err(|error: T::Err| Problem::new(code, format!("{name} {error}.")).at(name))
 }
 
+/// What a path parameter of free text may say: as it came, then decoded where that says something else. Gateways differ in whether they
+/// decode path parameters, and text may well have a `%` of its own.
+///
+/// # Errors
+/// When it is a `T` neither way.
+pub fn spellings<T>(request: &Request, name: &'static str, code: Code) -> Result<Vec<T>, Problem>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    let parameters = request.path_parameters();
+    let text = parameters.first(name).unwrap_or_default();
+    let decoded = percent_decode_str(text).decode_utf8().ok().filter(|decoded| decoded != text);
+    let decoded: Option<T> = decoded.and_then(|decoded| decoded.parse().ok());
+    match (path(request, name, code), decoded) {
+        (Ok(as_it_came), decoded) => Ok(std::iter::once(as_it_came).chain(decoded).collect()),
+        (Err(_), Some(decoded)) => Ok(vec![decoded]),
+        (Err(problem), None) => Err(problem),
+    }
+}
+
 /// The query parameter as `T`, where it was given.
 ///
 /// # Errors
@@ -288,6 +441,18 @@ where
     query(request, name, code)?.ok_or_else(|| Problem::new(code, format!("{name} is required.")).at(name))
 }
 
+/// The parameters of every list, for the API's document; [`paging`] reads them.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// How many items to answer, at most.
+    #[param(minimum = 1, maximum = 100, default = 20, required = false)]
+    pub limit: u16,
+    /// Where to go on: the `next` of the page before.
+    #[param(inline, required = false)]
+    pub next: Cursor,
+}
+
 /// How much of a list, and from where: `limit` and `next`.
 ///
 /// # Errors
@@ -302,6 +467,7 @@ pub fn paging(request: &Request) -> Result<(Limit, Option<Cursor>), Problem> {
 mod tests {
     use super::*;
     use serde::Deserialize;
+    use std::collections::HashMap;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -319,6 +485,33 @@ mod tests {
         let mut request = Request::new(Body::Text(text.to_owned()));
         request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
         body(&request, refine).map_err(|problem| (problem.code, problem.field))
+    }
+
+    fn answered(answer: Answer, held: Option<&str>) -> Response<Body> {
+        let trace = trace(&Request::new(Body::Empty));
+        respond(Ok(answer), &trace, held, Some("*"))
+    }
+
+    #[test]
+    fn who_has_an_answer_already_is_told_so() {
+        let fresh = || Answer::ok(&[1, 2]).unwrap().cached(2);
+        let first = answered(fresh(), None);
+        let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
+        assert_eq!(first.headers()[CACHE_CONTROL], "public, max-age=2");
+        for held in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".into()] {
+            let again = answered(fresh(), Some(&held));
+            assert_eq!((again.status(), again.body().is_empty()), (StatusCode::NOT_MODIFIED, true), "{held}");
+            assert_eq!(again.headers()[ETAG], tag);
+        }
+        assert_eq!(answered(fresh(), Some("\"other\"")).status(), StatusCode::OK);
+        assert_eq!(answered(Answer::ok(&[1, 3]).unwrap().cached(2), Some(&tag)).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn what_is_private_is_not_kept() {
+        let answer = answered(Answer::ok(&[1]).unwrap(), Some("*"));
+        assert_eq!((answer.status(), &answer.headers()[CACHE_CONTROL]), (StatusCode::OK, &"no-store".parse().unwrap()));
+        assert!(!answer.headers().contains_key(ETAG));
     }
 
     #[test]
@@ -361,6 +554,25 @@ mod tests {
     fn an_oversized_body_is_refused() {
         let request = Request::new(Body::Text("x".repeat(MAX_BODY_BYTES + 1)));
         assert_eq!(refuse_oversized(&request).map_err(|problem| problem.code), Err(Code::BodyTooLarge));
+    }
+
+    #[test]
+    fn free_text_in_a_path_is_read_as_it_came_and_decoded() {
+        for (text, expected) in [
+            ("Concert", &["Concert"][..]),
+            ("Late%20Show", &["Late%20Show", "Late Show"]),
+            ("100%", &["100%"]),
+            ("%0A", &["%0A"]),
+            ("%C3%A9%C3%A9%C3%A9", &["ééé"]),
+            ("", &[]),
+            ("far too long", &[]),
+        ] {
+            let parameters = HashMap::from([("name".to_owned(), text.to_owned())]);
+            let request = Request::new(Body::Empty).with_path_parameters(parameters);
+            let found = spellings::<boxoffice_kernel::Text<11>>(&request, "name", Code::ValidationError);
+            let found: Vec<String> = found.unwrap_or_default().iter().map(ToString::to_string).collect();
+            assert_eq!(found, expected, "{text}");
+        }
     }
 
     #[test]

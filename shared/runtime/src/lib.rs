@@ -2,18 +2,25 @@
 //!
 //! | Module | Holds |
 //! |---|---|
+//! | [`auth`] | who is calling, and what they may do |
 //! | [`config`] | environment variables that must be there |
+//! | [`event`] | a domain event in, an effect once |
 //! | [`http`] | an API Gateway request in, JSON or problem+json out |
 //! | [`problem`] | every refusal the API knows: its code, status and field (RFC 9457) |
 //! | [`routes`] | every route of the API |
+//! | [`stream`] | the event store's stream, read |
 //! | [`task`] | a saga step in, a result or an error name of the state machine's contract out |
 
+pub mod auth;
 pub mod config;
+pub mod event;
 pub mod http;
 pub mod problem;
 pub mod routes;
+pub mod stream;
 pub mod task;
 
+pub use event::Event;
 pub use problem::{Code, Problem};
 pub use task::{SagaInput, StepFailure};
 

@@ -1,17 +1,20 @@
 //! Every refusal the API knows, as RFC 9457 problem details.
 
-use boxoffice_aws::{StoreError, page::InvalidCursor};
+use boxoffice_aws::{ListError, StoreError, page::InvalidCursor};
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 
 /// What went wrong, for programs. The first group is the reference system's list; the others follow its style.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = ProblemCode)]
 pub enum Code {
     /// A field breaks its rule.
     ValidationError,
     /// A quantity is not a whole number in range.
     InvalidQuantity,
+    /// An amount is not the one to be paid.
+    InvalidAmount,
     /// A price is not a positive amount with two decimals.
     InvalidPrice,
     /// Seats cannot be changed as asked.
@@ -69,6 +72,36 @@ pub enum Code {
     HoldExpired,
     /// The payment provider declined.
     PaymentDeclined,
+    /// Nobody says who is calling.
+    AuthenticationRequired,
+    /// The access token has expired.
+    TokenExpired,
+    /// The access token is not one of ours.
+    TokenInvalid,
+    /// The access token's session has ended.
+    TokenRevoked,
+    /// The caller may not do this.
+    Forbidden,
+    /// Name and password do not go together.
+    InvalidCredentials,
+    /// The refresh token is not one that still stands.
+    RefreshTokenInvalid,
+    /// Too many failed log-ins; wait.
+    TooManyAttempts,
+    /// No such user.
+    UserNotFound,
+    /// Another user has that name.
+    UsernameTaken,
+    /// Another user has that mail address.
+    EmailTaken,
+    /// The user has a ticket to an event that is still to come.
+    UserHasTickets,
+    /// No such notification.
+    NotificationNotFound,
+    /// The status does not lead there, or not by hand.
+    IllegalTransition,
+    /// It is not over yet, so it cannot be deleted.
+    NotSettled,
     /// A bug or a wrong deployment; the log has the details.
     InternalError,
 }
@@ -86,6 +119,7 @@ impl Code {
             Self::ValidationError
             | Self::InvalidQuantity
             | Self::InvalidPrice
+            | Self::InvalidAmount
             | Self::InvalidEventDate
             | Self::InvalidJson
             | Self::UnknownField
@@ -93,7 +127,17 @@ impl Code {
             | Self::InvalidId
             | Self::IdempotencyKeyRequired => StatusCode::BAD_REQUEST,
             Self::PaymentDeclined => StatusCode::PAYMENT_REQUIRED,
+            Self::AuthenticationRequired
+            | Self::TokenExpired
+            | Self::TokenInvalid
+            | Self::TokenRevoked
+            | Self::InvalidCredentials
+            | Self::RefreshTokenInvalid => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
             Self::TicketNotFound
+            | Self::UserNotFound
+            | Self::NotificationNotFound
             | Self::InventoryNotFound
             | Self::PaymentNotFound
             | Self::SagaNotFound
@@ -107,6 +151,11 @@ impl Code {
             | Self::SalesClosed
             | Self::PaymentNotPending
             | Self::PaymentNotRefundable
+            | Self::UsernameTaken
+            | Self::EmailTaken
+            | Self::UserHasTickets
+            | Self::IllegalTransition
+            | Self::NotSettled
             | Self::HoldExpired => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -123,6 +172,7 @@ impl Code {
             Self::ValidationError => "A field breaks its rule",
             Self::InvalidQuantity => "Not a quantity of seats",
             Self::InvalidPrice => "Not a price",
+            Self::InvalidAmount => "Not the amount to be paid",
             Self::InvalidInventory => "Seats cannot be changed like this",
             Self::InvalidEventDate => "Not a date this can have",
             Self::InventoryAlreadyExists => "An event of that name is on sale already",
@@ -150,6 +200,21 @@ impl Code {
             Self::PaymentNotRefundable => "The payment has nothing to refund",
             Self::HoldExpired => "The seats were not paid for in time",
             Self::PaymentDeclined => "The payment was declined",
+            Self::AuthenticationRequired => "An access token is needed",
+            Self::TokenExpired => "The access token has expired",
+            Self::TokenInvalid => "Not an access token",
+            Self::TokenRevoked => "The session has ended",
+            Self::Forbidden => "Not allowed",
+            Self::InvalidCredentials => "Name and password do not go together",
+            Self::RefreshTokenInvalid => "The refresh token does not stand",
+            Self::TooManyAttempts => "Too many attempts",
+            Self::UserNotFound => "No such user",
+            Self::UsernameTaken => "Another user has this name",
+            Self::EmailTaken => "Another user has this mail address",
+            Self::UserHasTickets => "The user has tickets to come",
+            Self::NotificationNotFound => "No such notification",
+            Self::IllegalTransition => "The status cannot be changed like this",
+            Self::NotSettled => "It is not over yet",
             Self::InternalError => "Something is wrong on our side",
         }
     }
@@ -171,17 +236,26 @@ pub struct Problem {
 /// Where every problem type is described; the fragment is the code.
 const TYPE_BASE: &str = "https://github.com/box-office/box-office/blob/main/docs/problems.md";
 
-/// The wire form of a [`Problem`].
-#[derive(Debug, Serialize)]
-pub(crate) struct Document<'a> {
+/// A refusal on the wire ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct Document<'a> {
+    /// Where this kind of problem is described.
     #[serde(rename = "type")]
+    #[schema(format = "uri")]
     kind: String,
+    /// The kind, in words.
     title: &'a str,
+    /// The HTTP status.
     status: u16,
+    /// The kind, for programs.
     code: Code,
+    /// This occurrence, for people.
     detail: &'a str,
+    /// The field, parameter or header at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// The correlation id, by which this occurrence is found in the logs.
     instance: &'a str,
 }
 
@@ -239,5 +313,14 @@ impl From<StoreError> for Problem {
 impl From<InvalidCursor> for Problem {
     fn from(error: InvalidCursor) -> Self {
         Self::new(Code::InvalidCursor, format!("next {error}.")).at("next")
+    }
+}
+
+impl From<ListError> for Problem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Cursor(error) => error.into(),
+            ListError::Store(error) => error.into(),
+        }
     }
 }

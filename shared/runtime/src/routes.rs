@@ -1,42 +1,90 @@
 //! Every route of the API, in one place: what a path takes, and what it does not. A test holds it to `template.yaml`.
 
-/// A method and a path; `{…}` stands for one segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+use crate::auth::Access::{self, Admin, Manager, Owner, OwnerOrManager, Public, SignedIn};
+
+/// A method, a path and who may call it; `{…}` stands for one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// In upper case.
     pub method: &'static str,
     /// As in `template.yaml`.
     pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
 }
 
-const fn route(method: &'static str, path: &'static str) -> Route {
-    Route { method, path }
+const fn route(method: &'static str, path: &'static str, access: Access) -> Route {
+    Route { method, path, access }
 }
 
 /// The API.
-pub const ROUTES: [Route; 21] = [
-    route("POST", "/inventory"),
-    route("GET", "/inventory"),
-    route("GET", "/inventory/available"),
-    route("GET", "/inventory/date-range"),
-    route("GET", "/inventory/{id}"),
-    route("PUT", "/inventory/{id}"),
-    route("DELETE", "/inventory/{id}"),
-    route("POST", "/inventory/{id}/reserve"),
-    route("POST", "/inventory/{id}/release"),
-    route("GET", "/inventory/event/{eventName}"),
-    route("POST", "/inventory/event/{eventName}/reserve"),
-    route("POST", "/inventory/event/{eventName}/release"),
-    route("POST", "/tickets"),
-    route("GET", "/tickets/{id}"),
-    route("PATCH", "/tickets/{id}/cancel"),
-    route("GET", "/payments/{id}"),
-    route("GET", "/payments/ticket/{ticketId}"),
-    route("POST", "/payments/{id}/process"),
-    route("POST", "/payments/{id}/refund"),
-    route("GET", "/sagas/{ticketId}"),
-    route("GET", "/health"),
+pub const ROUTES: [Route; 60] = [
+    route("POST", "/users", Public),
+    route("POST", "/users/register", Public),
+    route("POST", "/users/login", Public),
+    route("POST", "/users/refresh", Public),
+    route("POST", "/users/logout", SignedIn),
+    route("GET", "/users/me", SignedIn),
+    route("POST", "/users/me/password", SignedIn),
+    route("GET", "/users", Admin),
+    route("GET", "/users/role/{role}", Admin),
+    route("GET", "/users/username/{username}", Owner),
+    route("GET", "/users/email/{email}", Owner),
+    route("GET", "/users/{id}", Owner),
+    route("PUT", "/users/{id}", Owner),
+    route("DELETE", "/users/{id}", Owner),
+    route("GET", "/users/{id}/bookings", Owner),
+    route("POST", "/inventory", Manager),
+    route("GET", "/inventory", Public),
+    route("GET", "/inventory/available", Public),
+    route("GET", "/inventory/date-range", Public),
+    route("GET", "/inventory/{id}", Public),
+    route("PUT", "/inventory/{id}", Manager),
+    route("DELETE", "/inventory/{id}", Manager),
+    route("POST", "/inventory/{id}/reserve", Manager),
+    route("POST", "/inventory/{id}/release", Manager),
+    route("GET", "/inventory/{id}/sales", Manager),
+    route("GET", "/inventory/event/{eventName}", Public),
+    route("POST", "/inventory/event/{eventName}/reserve", Manager),
+    route("POST", "/inventory/event/{eventName}/release", Manager),
+    route("POST", "/tickets", SignedIn),
+    route("GET", "/tickets", Admin),
+    route("GET", "/tickets/user/{userId}", Owner),
+    route("GET", "/tickets/status/{status}", Admin),
+    route("GET", "/tickets/event/{eventName}", Manager),
+    route("GET", "/tickets/{id}", Owner),
+    route("PATCH", "/tickets/{id}/status", OwnerOrManager),
+    route("PATCH", "/tickets/{id}/cancel", Owner),
+    route("DELETE", "/tickets/{id}", Owner),
+    route("POST", "/payments", Owner),
+    route("GET", "/payments", Admin),
+    route("GET", "/payments/user/{userId}", Owner),
+    route("GET", "/payments/status/{status}", Admin),
+    route("GET", "/payments/transaction/{transactionId}", Owner),
+    route("GET", "/payments/ticket/{ticketId}", Owner),
+    route("GET", "/payments/{id}", Owner),
+    route("POST", "/payments/{id}/process", Owner),
+    route("POST", "/payments/{id}/refund", Admin),
+    route("DELETE", "/payments/{id}", Admin),
+    route("POST", "/notifications", Admin),
+    route("GET", "/notifications", Admin),
+    route("GET", "/notifications/user/{userId}", Owner),
+    route("GET", "/notifications/status/{status}", Admin),
+    route("GET", "/notifications/type/{type}", Admin),
+    route("GET", "/notifications/{id}", Owner),
+    route("DELETE", "/notifications/{id}", Owner),
+    route("GET", "/sagas/{ticketId}", Owner),
+    route("GET", "/health", Public),
+    route("GET", "/openapi.json", Public),
+    route("GET", "/docs", Public),
+    route("GET", "/docs/{file}", Public),
+    route("GET", "/.well-known/jwks.json", Public),
 ];
+
+/// The route that API Gateway matched: its method, and its path as the template has it.
+pub fn matched(method: &str, path: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.method == method && route.path == path)
+}
 
 impl Route {
     fn serves(&self, path: &str) -> bool {
@@ -70,15 +118,70 @@ pub fn methods_of(path: &str) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Caller;
+    use boxoffice_kernel::{Role, SessionId, UserId};
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_path_takes_the_methods_of_the_route_that_is_meant() {
         assert_eq!(methods_of("/inventory/inv_1"), ["DELETE", "GET", "PUT"]);
         assert_eq!(methods_of("/inventory/available"), ["GET"]);
         assert_eq!(methods_of("/inventory/event/Concert"), ["GET"]);
-        assert_eq!(methods_of("/tickets/"), ["POST"]);
+        assert_eq!(methods_of("/tickets/"), ["GET", "POST"]);
         assert!(methods_of("/nowhere").is_empty());
         assert!(methods_of("/tickets//cancel").is_empty());
+    }
+
+    /// What a caller gets: `yes`, or the status of the refusal. A handler that tells theirs from another's asks the same questions.
+    fn outcome(access: Access, role: Role, theirs: bool) -> &'static str {
+        let (owner, other) = (UserId::generate(), UserId::generate());
+        let user_id = if theirs { owner } else { other };
+        let caller = Caller { user_id, role, session: SessionId::generate(), generation: 1 };
+        let may_act = match access {
+            Owner => caller.may_act_for(owner).is_ok(),
+            OwnerOrManager => caller.may_act_for(owner).or_else(|_| caller.must_be(Manager)).is_ok(),
+            _ => true,
+        };
+        if caller.must_be(access).is_ok() && may_act { "yes" } else { "403" }
+    }
+
+    /// What `docs/authorization.md` has to say of these routes, a row each.
+    fn rows<'a>(routes: impl IntoIterator<Item = &'a Route>) -> BTreeSet<String> {
+        let row = |Route { method, path, access }: &Route| {
+            let unknown = if *access == Public { "yes" } else { "401" };
+            let callers = [(Role::User, true), (Role::User, false), (Role::Manager, false), (Role::Admin, false)];
+            let [owner, other, manager, admin] = callers.map(|(role, theirs)| outcome(*access, role, theirs));
+            format!("| `{method} {path}` | {unknown} | {unknown} | {owner} | {other} | {manager} | {admin} |")
+        };
+        routes.into_iter().map(row).collect()
+    }
+
+    fn documented() -> BTreeSet<String> {
+        let page = include_str!("../../../docs/authorization.md");
+        page.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 8).map(Into::into).collect()
+    }
+
+    #[test]
+    fn the_table_of_who_may_call_is_the_documented_one() {
+        let (routes, documented) = (rows(&ROUTES), documented());
+        assert_eq!(routes.difference(&documented).collect::<Vec<_>>(), [""; 0], "missing in docs/authorization.md");
+        assert_eq!(documented.difference(&routes).collect::<Vec<_>>(), [""; 0], "in docs/authorization.md, and not so");
+    }
+
+    #[test]
+    fn a_rule_that_is_changed_added_or_dropped_no_longer_fits_the_table() {
+        let documented = documented();
+        for (index, route) in ROUTES.iter().enumerate() {
+            for access in [Public, SignedIn, Owner, OwnerOrManager, Manager, Admin] {
+                let mut changed = ROUTES;
+                changed[index].access = access;
+                assert_eq!(rows(&changed) == documented, access == route.access, "{} {}", route.method, route.path);
+            }
+            let without = ROUTES.iter().filter(|other| *other != route);
+            assert_ne!(rows(without), documented, "{} {}", route.method, route.path);
+        }
+        let added = Route { method: "GET", path: "/nowhere", access: Admin };
+        assert_ne!(rows(ROUTES.iter().chain([&added])), documented);
     }
 
     #[test]

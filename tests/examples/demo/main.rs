@@ -1,15 +1,16 @@
 //! `make demo`: books real tickets on a running stack, and shows what became of each.
 //!
-//! Five buyers of one small show. Whatever they do, every seat is available, held or sold, and the demo ends with an error if anything is not as it should
-//! be: it looks at what it shows, money at the payment provider included.
+//! Six buyers of one small show, each with an account of their own. Whatever they do, every seat is available, held or sold, and the demo ends with an error
+//! if anything is not as it should be: it looks at what it shows, money at the payment provider and mail included.
 
 mod screen;
 mod timeline;
 
 use boxoffice_e2e::{
-    Booking, BoxOffice, Card, Outcome, PaymentStatus, Seats, Show, ensure,
+    Booking, BoxOffice, Card, Outcome, PaymentStatus, Person, Seats, Show, ensure,
+    mailbox::Mail,
     model::Cents,
-    story::{Body, in_days},
+    story::{Body, fresh, in_days, random},
 };
 use screen::Screen;
 use std::{process::ExitCode, time::Instant};
@@ -34,18 +35,25 @@ async fn demo(screen: &Screen) -> Outcome<()> {
     screen.title(&show, &house.stack.api_url);
 
     // His hold runs out beside everything else.
-    let hugo = show.order(2).booked().await?;
+    let hugo = show.order_of(&registered(&house, "Hugo").await?, 2).booked().await?;
 
-    screen.chapter("Ana books 2 seats and pays at once");
-    let ana = screen.while_working("Ana's card is charged", ana(&show)).await?;
-    screen.story(&ana, show.seats().await?).await?;
+    screen.chapter("Ana registers");
+    let (ana, welcome) = screen.while_working("Ana is welcomed", welcomed(&house, "Ana")).await?;
+    screen.mail(&welcome);
+
+    screen.chapter("Ana logs in, books 2 seats and pays at once");
+    let (booking, mail) = screen.while_working("Ana's card is charged", books_and_pays(&house, &show, &ana)).await?;
+    screen.story(&booking, show.seats().await?).await?;
+    screen.mail(&mail);
 
     screen.chapter("Ben's card is declined");
-    let ben = screen.while_working("Ben's card is declined, and all is undone", ben(&show)).await?;
+    let ben = registered(&house, "Ben").await?;
+    let ben = screen.while_working("Ben's card is declined, and all is undone", is_declined(&show, &ben)).await?;
     screen.story(&ben, show.seats().await?).await?;
 
     screen.chapter("Cleo pays later, then changes her mind");
-    let cleo = screen.while_working("Cleo pays, then cancels", cleo(&show)).await?;
+    let cleo = registered(&house, "Cleo").await?;
+    let cleo = screen.while_working("Cleo pays, then cancels", changes_her_mind(&show, &cleo)).await?;
     screen.story(&cleo, show.seats().await?).await?;
 
     screen.chapter("Hugo books 2 seats and never pays");
@@ -53,9 +61,10 @@ async fn demo(screen: &Screen) -> Outcome<()> {
     screen.story(&hugo, show.seats().await?).await?;
 
     screen.chapter("Dana takes every seat that is left, and Eve comes too late");
-    let dana = screen.while_working("Dana's card is charged", dana(&show)).await?;
+    let dana = registered(&house, "Dana").await?;
+    let dana = screen.while_working("Dana's card is charged", takes_the_rest(&show, &dana)).await?;
     screen.story(&dana, show.seats().await?).await?;
-    screen.refusal("Eve", &eve(&show).await?);
+    screen.refusal("Eve", &is_too_late(&show, &registered(&house, "Eve").await?).await?);
 
     ensure!(
         show.seats().await? == (Seats { available: 0, held: 0, sold: 8 }),
@@ -82,22 +91,38 @@ async fn sold(show: &Show, expected: u32) -> Outcome<()> {
     Ok(())
 }
 
-async fn ana(show: &Show) -> Outcome<Booking> {
-    let booking = show.order(2).paid_with(Card::Good).booked().await?;
-    booking.until_confirmed().await?;
-    sold(show, 2).await?;
-    Ok(booking)
+async fn registered(house: &BoxOffice, name: &str) -> Outcome<Person> {
+    let username = format!("{}.{:08x}", name.to_lowercase(), random(u32::MAX));
+    let particulars = Body::of(serde_json::json!({
+        "username": username, "email": format!("{username}@example.org"), "password": fresh("a secret"),
+        "firstName": name, "lastName": "Buyer",
+    }));
+    Person::register_as(&house.api, &particulars).await
 }
 
-async fn ben(show: &Show) -> Outcome<Booking> {
-    let booking = show.order(1).paid_with(Card::Declined).booked().await?;
+async fn welcomed(house: &BoxOffice, name: &str) -> Outcome<(Person, Mail)> {
+    let person = registered(house, name).await?;
+    let mail = house.mailbox.until_mailed_about(person.email(), "Welcome").await?;
+    Ok((person, mail))
+}
+
+async fn books_and_pays(house: &BoxOffice, show: &Show, ana: &Person) -> Outcome<(Booking, Mail)> {
+    let booking = show.order_of(ana, 2).paid_with(Card::Good).booked().await?;
+    booking.until_confirmed().await?;
+    sold(show, 2).await?;
+    let mail = house.mailbox.until_mailed_about(ana.email(), "confirmed").await?;
+    Ok((booking, mail))
+}
+
+async fn is_declined(show: &Show, ben: &Person) -> Outcome<Booking> {
+    let booking = show.order_of(ben, 1).paid_with(Card::Declined).booked().await?;
     booking.until_cancelled("PAYMENT_DECLINED").await?;
     sold(show, 2).await?;
     Ok(booking)
 }
 
-async fn cleo(show: &Show) -> Outcome<Booking> {
-    let booking = show.order(1).booked().await?;
+async fn changes_her_mind(show: &Show, cleo: &Person) -> Outcome<Booking> {
+    let booking = show.order_of(cleo, 1).booked().await?;
     booking.until_payable().await?;
     booking.pay(Card::Good).await?.with_status(200)?;
     booking.until_confirmed().await?;
@@ -110,15 +135,15 @@ async fn cleo(show: &Show) -> Outcome<Booking> {
     Ok(booking)
 }
 
-async fn dana(show: &Show) -> Outcome<Booking> {
+async fn takes_the_rest(show: &Show, dana: &Person) -> Outcome<Booking> {
     let left = show.seats().await?.available;
-    let booking = show.order(left).paid_with(Card::Good).booked().await?;
+    let booking = show.order_of(dana, left).paid_with(Card::Good).booked().await?;
     booking.until_confirmed().await?;
     Ok(booking)
 }
 
 /// Gets the refusal's words.
-async fn eve(show: &Show) -> Outcome<String> {
-    let problem = show.order(1).sent().await?.refusal(409, "INVENTORY_UNAVAILABLE")?;
+async fn is_too_late(show: &Show, eve: &Person) -> Outcome<String> {
+    let problem = show.order_of(eve, 1).sent().await?.refusal(409, "INVENTORY_UNAVAILABLE")?;
     Ok(format!("{} {}: {}", problem.status, problem.code, problem.detail))
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a demo is for")]
 
 use crate::timeline::{self, Mood};
-use boxoffice_e2e::{Booking, Failure, Outcome, Seats, Show};
+use boxoffice_e2e::{Booking, Failure, Outcome, Seats, Show, mailbox::Mail};
 use std::{
     io::{IsTerminal as _, Write as _},
     time::{Duration, Instant},
@@ -79,6 +79,14 @@ impl Screen {
         println!("            {}", self.ink(Ink::Bold, &timeline::equation(seats)));
     }
 
+    /// A mail as its reader gets it.
+    pub(crate) fn mail(&self, mail: &Mail) {
+        println!("            ✉ {} {}", self.ink(Ink::Bold, &mail.subject), self.ink(Ink::Dim, &mail.to.join(", ")));
+        for line in mail.body_text.lines().flat_map(folded) {
+            println!("              {}", self.ink(Ink::Dim, &line));
+        }
+    }
+
     /// What a buyer was told instead of getting a ticket.
     pub(crate) fn refusal(&self, buyer: &str, words: &str) {
         println!("\n            {}", self.ink(Ink::Red, &format!("{buyer} is told: {words}")));
@@ -114,6 +122,21 @@ impl Screen {
             }
         }
     }
+}
+
+/// A paragraph in lines that fit beside the margin of an 80-column terminal; an empty one is an empty line.
+fn folded(paragraph: &str) -> Vec<String> {
+    const WIDTH: usize = 64;
+    let mut lines = vec![String::new()];
+    for word in paragraph.split_whitespace() {
+        if let Some(line) = lines.last_mut().filter(|line| line.chars().count() + word.chars().count() < WIDTH) {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// Draws over what was drawn before. A terminal that has gone is no reason to stop.

@@ -26,6 +26,18 @@ pub enum Table {
     /// Sagas and their journals.
     #[serde(rename = "SagasTable")]
     Sagas,
+    /// Users, and their names and addresses.
+    #[serde(rename = "UsersTable")]
+    Users,
+    /// Whose tokens stand, refresh tokens, and failed log-ins.
+    #[serde(rename = "SessionsTable")]
+    Sessions,
+    /// Messages to users, and where users are reached.
+    #[serde(rename = "NotificationsTable")]
+    Notifications,
+    /// Read models.
+    #[serde(rename = "ViewsTable")]
+    Views,
     /// The event store.
     #[serde(rename = "EventsTable")]
     Events,

@@ -2,6 +2,10 @@
 
 use aws_config::{Region, SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
     orchestrator::HttpRequest,
@@ -40,7 +44,8 @@ impl Endpoint {
     /// not what these tests are about.
     pub fn sdk_config(&self) -> SdkConfig {
         let config = boxoffice_aws::client::sdk_config();
-        let http = config.http_client().expect("the functions' HTTP client");
+        // Not the functions' own, which lives as long as the program: a connection ends with the runtime that opened it, and each test has one.
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let patient = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_mins(1))
@@ -53,7 +58,9 @@ impl Endpoint {
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .timeout_config(patient);
-        if self.name == "moto" { builder.http_client(one_at_a_time(http)).build() } else { builder.build() }
+        let builder =
+            if self.name == "moto" { builder.http_client(one_at_a_time(http)) } else { builder.http_client(http) };
+        builder.build()
     }
 }
 

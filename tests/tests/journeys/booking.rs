@@ -213,15 +213,15 @@ async fn a_ticket_says_what_was_bought_and_where_to_go_on() -> Verdict {
     ]);
     assert_eq!(fields, promised);
     assert_eq!(ticket.payment_id, ticket.id.replacen("tkt_", "pay_", 1));
-    assert_eq!(house.api.ticket(&ticket.id).await?.id, ticket.id);
+    assert_eq!(house.buyer.ticket(&ticket.id).await?.id, ticket.id);
 
-    let booking = house.booking(ticket);
+    let booking = order.got(&reply)?;
     let payment = booking.until_payable().await?;
     assert_eq!(payment.transaction_id, payment.id.replacen("pay_", "txn_", 1));
     assert_eq!(payment.payment_method, "DEBIT_CARD");
     assert_eq!(payment.payable_until, booking.ticket.hold_expires_at);
     let by_ticket: boxoffice_e2e::model::Payment =
-        house.api.get(&format!("/payments/ticket/{}", booking.id())).send().await?.answer(200)?;
+        house.buyer.get(&format!("/payments/ticket/{}", booking.id())).send().await?.answer(200)?;
     assert_eq!(by_ticket.id, payment.id);
     Ok(())
 }
@@ -233,7 +233,7 @@ async fn one_correlation_id_ties_together_all_that_a_booking_led_to() -> Verdict
 
     let reply = order.request().header("X-Correlation-Id", &correlation).send().await?;
     assert_eq!(reply.header("x-correlation-id"), Some(correlation.as_str()));
-    let booking = house.booking(reply.answer(201)?);
+    let booking = order.got(&reply)?;
     booking.until_confirmed().await?;
 
     for stored in booking.history().await?.all() {

@@ -93,7 +93,7 @@ async fn a_refund_gives_the_seats_back_too() -> Verdict {
     let booking = show.order(2).paid_with(Card::Good).booked().await?;
     booking.until_confirmed().await?;
 
-    let reply = house.api.refund(booking.payment_id(), "The singer is ill.").send().await?;
+    let reply = house.admin.refund(booking.payment_id(), "The singer is ill.").send().await?;
     let payment: Payment = reply.answer(200)?;
     assert_eq!(payment.status, PaymentStatus::Refunded);
     assert_eq!(payment.refund_reason.as_deref(), Some("The singer is ill."));
@@ -106,7 +106,7 @@ async fn a_refund_gives_the_seats_back_too() -> Verdict {
          seats: InventoryReserved InventorySold InventoryReleased\n\
          payment: PaymentInitiated PaymentCompleted PaymentRefunded\n"
     );
-    house.api.refund(booking.payment_id(), "Again.").send().await?.refusal(409, "PAYMENT_NOT_REFUNDABLE")?;
+    house.admin.refund(booking.payment_id(), "Again.").send().await?.refusal(409, "PAYMENT_NOT_REFUNDABLE")?;
     booking.check_money().await?;
     Ok(())
 }
@@ -117,7 +117,7 @@ async fn a_payment_that_took_no_money_gives_none_back() -> Verdict {
     let booking = house.show(10).await?.order(1).booked().await?;
     booking.until_payable().await?;
 
-    house.api.refund(booking.payment_id(), "Why not?").send().await?.refusal(409, "PAYMENT_NOT_REFUNDABLE")?;
+    house.admin.refund(booking.payment_id(), "Why not?").send().await?.refusal(409, "PAYMENT_NOT_REFUNDABLE")?;
     assert_eq!(booking.payment().await?.status, PaymentStatus::Pending);
     assert_eq!(booking.now().await?.status, TicketStatus::Pending);
     Ok(())
@@ -126,7 +126,7 @@ async fn a_payment_that_took_no_money_gives_none_back() -> Verdict {
 #[tokio::test]
 async fn a_ticket_that_never_was_cannot_be_cancelled() -> Verdict {
     let house = BoxOffice::open().await?;
-    house.api.cancel(&fresh_id("tkt")).send().await?.refusal(404, "TICKET_NOT_FOUND")?;
-    house.api.refund(&fresh_id("pay"), "Nothing.").send().await?.refusal(404, "PAYMENT_NOT_FOUND")?;
+    house.buyer.cancel(&fresh_id("tkt")).send().await?.refusal(404, "TICKET_NOT_FOUND")?;
+    house.admin.refund(&fresh_id("pay"), "Nothing.").send().await?.refusal(404, "PAYMENT_NOT_FOUND")?;
     Ok(())
 }

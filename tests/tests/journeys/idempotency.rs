@@ -1,11 +1,7 @@
 //! One Idempotency-Key, one booking.
 
-use boxoffice_e2e::{
-    BoxOffice, Card, Seats, Verdict,
-    model::Ticket,
-    race::at_once,
-    story::{fresh, fresh_id},
-};
+use boxoffice_e2e::{BoxOffice, Card, Seats, Verdict, model::Ticket, race::at_once, story::fresh};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 #[tokio::test]
@@ -67,7 +63,9 @@ async fn a_key_is_its_user_s_own() -> Verdict {
     let mine = order.booked().await?;
 
     // Whoever happens to use the same key neither gets another's ticket nor learns that there is one.
-    let reply = order.with("userId", fresh_id("usr")).sent().await?;
+    let mut theirs = order.clone();
+    theirs.buyer = house.somebody().await?;
+    let reply = theirs.sent().await?;
 
     assert_eq!(reply.header("idempotent-replayed"), None);
     assert_ne!(reply.answer::<Ticket>(201)?.id, mine.ticket.id);
@@ -81,13 +79,14 @@ async fn the_same_order_written_differently_is_the_same_order() -> Verdict {
     let order = house.show(10).await?.order(1).with("paymentMethod", "CREDIT_CARD");
     let booking = order.booked().await?;
 
-    // Spelled with other white space and order of fields, and with the default left unsaid.
+    // Spelled with other white space and order of fields, and with a default left unsaid and another said.
     let body = order.body.json();
     let text = format!(
         "{{ \"quantity\" : 1,\n  \"inventoryId\": {},\n  \"userId\": {} }}",
-        body["inventoryId"], body["userId"]
+        body["inventoryId"],
+        json!(house.buyer.id())
     );
-    let request = house.api.post("/tickets").header("Idempotency-Key", &order.key);
+    let request = house.buyer.post("/tickets").header("Idempotency-Key", &order.key);
     let again: Ticket = request.text("application/json; charset=utf-8", text).send().await?.answer(201)?;
 
     assert_eq!(again.id, booking.ticket.id);
@@ -122,7 +121,7 @@ async fn a_refused_order_does_not_use_up_its_key() -> Verdict {
     let order = show.order(2);
     order.sent().await?.refusal(409, "INVENTORY_UNAVAILABLE")?;
 
-    house.api.put_inventory(show.id(), &serde_json::json!({ "totalSeats": 2 })).send().await?.with_status(200)?;
+    house.manager.put_inventory(show.id(), &json!({ "totalSeats": 2 })).send().await?.with_status(200)?;
     order.booked().await?;
 
     assert_eq!(show.seats().await?, Seats { available: 0, held: 2, sold: 0 });
@@ -135,7 +134,7 @@ async fn an_order_needs_a_key() -> Verdict {
     let show = house.show(10).await?;
     let body = show.order(1).body.json();
 
-    let problem = house.api.post("/tickets").json(&body).send().await?.refusal(400, "IDEMPOTENCY_KEY_REQUIRED")?;
+    let problem = house.buyer.post("/tickets").json(&body).send().await?.refusal(400, "IDEMPOTENCY_KEY_REQUIRED")?;
     assert_eq!(problem.field.as_deref(), Some("Idempotency-Key"));
     let mut order = show.order(1);
     order.key = "x".repeat(256);

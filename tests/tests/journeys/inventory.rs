@@ -13,7 +13,7 @@ async fn a_new_event_is_found_by_id_and_by_name() -> Verdict {
     let house = BoxOffice::open().await?;
     let body = Body::show(120).with("currency", "CHF").with("price", 80);
 
-    let reply = house.api.post_inventory(&body.json()).send().await?;
+    let reply = house.manager.post_inventory(&body.json()).send().await?;
     let inventory: Inventory = reply.answer(201)?;
 
     let location = reply.header("location").unwrap_or_default();
@@ -30,7 +30,7 @@ async fn a_new_event_is_found_by_id_and_by_name() -> Verdict {
 #[tokio::test]
 async fn an_event_shows_exactly_what_is_promised() -> Verdict {
     let house = BoxOffice::open().await?;
-    let reply = house.api.post_inventory(&Body::show(1).json()).send().await?;
+    let reply = house.manager.post_inventory(&Body::show(1).json()).send().await?;
     let fields: serde_json::Map<String, serde_json::Value> = reply.answer(201)?;
     let fields: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
     let promised = BTreeSet::from([
@@ -66,7 +66,8 @@ async fn a_name_is_used_once() -> Verdict {
     let show = house.show(10).await?;
 
     let same_name = Body::show(20).with("eventName", show.name());
-    let problem = house.api.post_inventory(&same_name.json()).send().await?.refusal(409, "INVENTORY_ALREADY_EXISTS")?;
+    let problem =
+        house.manager.post_inventory(&same_name.json()).send().await?.refusal(409, "INVENTORY_ALREADY_EXISTS")?;
     assert_eq!(problem.field.as_deref(), Some("eventName"));
 
     assert_eq!(show.now().await?, show.inventory);
@@ -79,7 +80,7 @@ async fn what_a_change_leaves_out_stays() -> Verdict {
     let show = house.show(10).await?;
 
     let changed: Inventory =
-        house.api.put_inventory(show.id(), &json!({ "location": "Open air" })).send().await?.answer(200)?;
+        house.manager.put_inventory(show.id(), &json!({ "location": "Open air" })).send().await?.answer(200)?;
 
     let expected = Inventory {
         location: "Open air".into(),
@@ -98,7 +99,7 @@ async fn a_renamed_event_leaves_its_old_name_free() -> Verdict {
     let (show, other) = (house.show(10).await?, house.show(10).await?);
     let new_name = fresh("Renamed");
 
-    let rename = |name: &str| house.api.put_inventory(show.id(), &json!({ "eventName": name }));
+    let rename = |name: &str| house.manager.put_inventory(show.id(), &json!({ "eventName": name }));
     rename(other.name()).send().await?.refusal(409, "INVENTORY_ALREADY_EXISTS")?;
     rename(&new_name).send().await?.with_status(200)?;
 
@@ -116,7 +117,7 @@ async fn there_cannot_be_fewer_seats_than_are_held_or_sold() -> Verdict {
     show.order(3).paid_with(Card::Good).booked().await?.until_confirmed().await?;
     show.order(2).booked().await?;
 
-    let resize = |seats: u32| house.api.put_inventory(show.id(), &json!({ "totalSeats": seats }));
+    let resize = |seats: u32| house.manager.put_inventory(show.id(), &json!({ "totalSeats": seats }));
     let problem = resize(4).send().await?.refusal(409, "INVALID_INVENTORY")?;
     assert_eq!(problem.field.as_deref(), Some("totalSeats"));
     assert_eq!(show.seats().await?, Seats { available: 5, held: 2, sold: 3 });
@@ -132,7 +133,7 @@ async fn an_event_can_grow_beyond_one_shard_and_shrink_again() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(50).await?;
     for seats in [1_000, 30, 260] {
-        let resized = house.api.put_inventory(show.id(), &json!({ "totalSeats": seats })).send().await?;
+        let resized = house.manager.put_inventory(show.id(), &json!({ "totalSeats": seats })).send().await?;
         assert_eq!(resized.answer::<Inventory>(200)?.available_seats, seats);
         assert_eq!(show.seats().await?, Seats { available: seats, held: 0, sold: 0 });
     }
@@ -144,7 +145,7 @@ async fn a_change_of_what_someone_else_changed_is_refused() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
     let change = |location: &str| {
-        house.api.put_inventory(show.id(), &json!({ "location": location, "version": show.inventory.version }))
+        house.manager.put_inventory(show.id(), &json!({ "location": location, "version": show.inventory.version }))
     };
 
     change("Mine").send().await?.with_status(200)?;
@@ -160,7 +161,7 @@ async fn a_new_price_is_for_new_tickets_only() -> Verdict {
     let show = house.show(10).await?;
     let before = show.order(1).booked().await?;
 
-    house.api.put_inventory(show.id(), &json!({ "price": 99.99 })).send().await?.with_status(200)?;
+    house.manager.put_inventory(show.id(), &json!({ "price": 99.99 })).send().await?.with_status(200)?;
     let after = show.order(1).booked().await?;
 
     assert_eq!(before.now().await?.total_amount, Cents(4990));
@@ -174,16 +175,16 @@ async fn a_withdrawn_event_is_gone_and_its_name_free() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
 
-    house.api.delete_inventory(show.id()).send().await?.with_status(204)?;
+    house.manager.delete_inventory(show.id()).send().await?.with_status(204)?;
 
     let path = format!("/inventory/{}", show.id());
     house.api.get(&path).send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
     house.api.get_by_name(show.name()).send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
-    house.api.delete_inventory(show.id()).send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
-    let change = house.api.put_inventory(show.id(), &json!({ "location": "Nowhere" }));
+    house.manager.delete_inventory(show.id()).send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
+    let change = house.manager.put_inventory(show.id(), &json!({ "location": "Nowhere" }));
     change.send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
     show.order(1).sent().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
-    house.api.move_by_hand(show.id(), "reserve", "1").send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
+    house.manager.move_by_hand(show.id(), "reserve", "1").send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
     house.show_with(&Body::show(10).with("eventName", show.name())).await?;
     Ok(())
 }
@@ -196,7 +197,7 @@ async fn an_event_with_held_or_sold_seats_is_not_withdrawn() -> Verdict {
     sold.order(1).paid_with(Card::Good).booked().await?.until_confirmed().await?;
 
     for show in [&held, &sold] {
-        house.api.delete_inventory(show.id()).send().await?.refusal(409, "INVENTORY_IN_USE")?;
+        house.manager.delete_inventory(show.id()).send().await?.refusal(409, "INVENTORY_IN_USE")?;
         assert_eq!(show.seats().await?.total(), 10);
     }
     Ok(())
@@ -206,10 +207,15 @@ async fn an_event_with_held_or_sold_seats_is_not_withdrawn() -> Verdict {
 async fn every_change_of_an_event_is_told_once_and_in_order() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
-    house.api.put_inventory(show.id(), &json!({ "eventDate": in_days(60) })).send().await?.with_status(200)?;
-    house.api.put_inventory(show.id(), &json!({ "totalSeats": 1 })).send().await?.with_status(200)?;
-    house.api.put_inventory(show.id(), &json!({ "totalSeats": 0 })).send().await?.refusal(400, "INVALID_QUANTITY")?;
-    house.api.delete_inventory(show.id()).send().await?.with_status(204)?;
+    house.manager.put_inventory(show.id(), &json!({ "eventDate": in_days(60) })).send().await?.with_status(200)?;
+    house.manager.put_inventory(show.id(), &json!({ "totalSeats": 1 })).send().await?.with_status(200)?;
+    house
+        .manager
+        .put_inventory(show.id(), &json!({ "totalSeats": 0 }))
+        .send()
+        .await?
+        .refusal(400, "INVALID_QUANTITY")?;
+    house.manager.delete_inventory(show.id()).send().await?.with_status(204)?;
 
     let events = house.tables.events_of(show.id()).await?;
     events.iter().try_for_each(|event| house.contracts.check(event))?;
@@ -224,8 +230,8 @@ async fn an_event_that_never_was_is_not_found() -> Verdict {
     let id = fresh_id("inv");
     house.api.get(&format!("/inventory/{id}")).send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
     house.api.get_by_name(&fresh("Nothing")).send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
-    let change = house.api.put_inventory(&id, &json!({ "location": "Nowhere" }));
+    let change = house.manager.put_inventory(&id, &json!({ "location": "Nowhere" }));
     change.send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
-    house.api.delete_inventory(&id).send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
+    house.manager.delete_inventory(&id).send().await?.refusal(404, "INVENTORY_NOT_FOUND")?;
     Ok(())
 }

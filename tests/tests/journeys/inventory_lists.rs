@@ -80,7 +80,7 @@ async fn only_events_with_seats_are_available_soonest_first() -> Verdict {
     let full = house.show(1).await?;
     full.order(1).paid_with(Card::Good).booked().await?.until_confirmed().await?;
     let reserved = house.show(3).await?;
-    house.api.move_by_hand(reserved.id(), "reserve", "3").send().await?.with_status(200)?;
+    house.manager.move_by_hand(reserved.id(), "reserve", "3").send().await?.with_status(200)?;
 
     let available = house.api.whole_list(house.api.get("/inventory/available").query("limit", "100")).await?;
 
@@ -90,7 +90,7 @@ async fn only_events_with_seats_are_available_soonest_first() -> Verdict {
     assert!(available.iter().all(|inventory| inventory.available_seats > 0));
     assert!(!ids(&available).contains(&full.id()) && !ids(&available).contains(&reserved.id()));
 
-    house.api.move_by_hand(reserved.id(), "release", "1").send().await?.with_status(200)?;
+    house.manager.move_by_hand(reserved.id(), "release", "1").send().await?.with_status(200)?;
     let available = house.api.whole_list(house.api.get("/inventory/available").query("limit", "100")).await?;
     assert!(ids(&available).contains(&reserved.id()));
     Ok(())
@@ -119,7 +119,7 @@ async fn a_withdrawn_event_is_in_no_list() -> Verdict {
     let house = BoxOffice::open().await?;
     let day = a_day_of_its_own();
     let shows = shows_on(&house, &[day]).await?;
-    house.api.delete_inventory(shows[0].id()).send().await?.with_status(204)?;
+    house.manager.delete_inventory(shows[0].id()).send().await?.with_status(204)?;
 
     let range =
         house.api.get("/inventory/date-range").query("start", &in_days(day - 1)).query("end", &in_days(day + 1));

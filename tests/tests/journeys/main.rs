@@ -4,13 +4,22 @@
 //! the circuit breaker all bookings share, a race that takes the whole machine, killed processes) has a program of its own.
 
 mod booking;
+mod browsers;
 mod cancelling;
 mod duplicates;
 mod idempotency;
 mod inventory;
 mod inventory_by_hand;
 mod inventory_lists;
+mod lists;
+mod notifications;
 mod on_the_bus;
 mod operating;
+mod payments;
 mod refusals;
+mod reporting;
+mod secrets;
+mod sessions;
 mod sold_out;
+mod tickets;
+mod users;

@@ -74,7 +74,7 @@ async fn an_event_with_a_bad_field_does_not_go_on_sale() -> Verdict {
         for value in values {
             let body = Body::show(10).with(field, value.clone());
             let case = format!("POST /inventory with {field} = {value}");
-            refused(&case, house.api.post_inventory(&body.json()), 400, code, Some(field)).await?;
+            refused(&case, house.manager.post_inventory(&body.json()), 400, code, Some(field)).await?;
             if let Some(name) = body.json()["eventName"].as_str().filter(|_| field != "eventName") {
                 refused(&case, house.api.get_by_name(name), 404, "INVENTORY_NOT_FOUND", None).await?;
             }
@@ -83,12 +83,12 @@ async fn an_event_with_a_bad_field_does_not_go_on_sale() -> Verdict {
     for field in ["eventName", "eventDate", "totalSeats", "price", "location"] {
         let body = Body::show(10).without(field);
         let case = format!("POST /inventory without {field}");
-        refused(&case, house.api.post_inventory(&body.json()), 400, "VALIDATION_ERROR", Some(field)).await?;
+        refused(&case, house.manager.post_inventory(&body.json()), 400, "VALIDATION_ERROR", Some(field)).await?;
     }
     for field in ["availableSeats", "id", "version", "soldSeats", "Price", "__proto__"] {
         let body = Body::show(10).with(field, 1);
         let case = format!("POST /inventory with {field}");
-        refused(&case, house.api.post_inventory(&body.json()), 400, "UNKNOWN_FIELD", Some(field)).await?;
+        refused(&case, house.manager.post_inventory(&body.json()), 400, "UNKNOWN_FIELD", Some(field)).await?;
     }
     Ok(())
 }
@@ -101,11 +101,11 @@ async fn a_bad_change_changes_nothing() -> Verdict {
         // `null` in a change means the same as leaving the field out.
         for value in values.into_iter().filter(|value| !value.is_null()) {
             let case = format!("PUT /inventory with {field} = {value}");
-            let change = house.api.put_inventory(show.id(), &json!({ field: value }));
+            let change = house.manager.put_inventory(show.id(), &json!({ field: value }));
             refused(&case, change, 400, code, Some(field)).await?;
         }
     }
-    let change = house.api.put_inventory(show.id(), &json!({ "availableSeats": 5 }));
+    let change = house.manager.put_inventory(show.id(), &json!({ "availableSeats": 5 }));
     refused("PUT with availableSeats", change, 400, "UNKNOWN_FIELD", Some("availableSeats")).await?;
     unchanged(&house, &show).await?;
     Ok(())
@@ -140,10 +140,8 @@ async fn a_bad_order_books_nothing() -> Verdict {
             refused(&case, show.order(1).with(field, value).request(), 400, code, Some(field)).await?;
         }
     }
-    for field in ["userId", "quantity"] {
-        let case = format!("POST /tickets without {field}");
-        refused(&case, show.order(1).without(field).request(), 400, "VALIDATION_ERROR", Some(field)).await?;
-    }
+    let no_quantity = show.order(1).without("quantity");
+    refused("POST /tickets without quantity", no_quantity.request(), 400, "VALIDATION_ERROR", Some("quantity")).await?;
     let neither = show.order(1).without("inventoryId");
     refused("POST /tickets for no event", neither.request(), 400, "VALIDATION_ERROR", None).await?;
     let both = show.order(1).with("eventName", show.name());
@@ -162,10 +160,19 @@ async fn a_bad_order_books_nothing() -> Verdict {
 
 /// Every call that reads a body.
 fn calls_with_a_body(house: &BoxOffice, show: &Show) -> Vec<(&'static str, Request)> {
-    let post = |path: &str| house.api.post(path).header("Idempotency-Key", &fresh("order"));
+    let post = |path: &str| house.admin.post(path).header("Idempotency-Key", &fresh("order"));
+    let put = |path: String| house.admin.call(reqwest::Method::PUT, &path);
     vec![
+        ("POST /users", post("/users")),
+        ("POST /users/register", post("/users/register")),
+        ("POST /users/login", post("/users/login")),
+        ("POST /users/refresh", post("/users/refresh")),
+        ("POST /users/me/password", post("/users/me/password")),
+        ("PUT /users/{id}", put(format!("/users/{}", house.buyer.id()))),
+        ("POST /notifications", post("/notifications")),
+        ("POST /payments", post("/payments")),
         ("POST /inventory", post("/inventory")),
-        ("PUT /inventory/{id}", house.api.call(reqwest::Method::PUT, &format!("/inventory/{}", show.id()))),
+        ("PUT /inventory/{id}", put(format!("/inventory/{}", show.id()))),
         ("POST /tickets", post("/tickets")),
         ("POST /payments/{id}/process", post(&format!("/payments/{}/process", fresh_id("pay")))),
     ]
@@ -193,16 +200,13 @@ async fn a_body_that_is_not_this_call_s_json_is_refused() -> Verdict {
     }
     // Its fields in their order, without their names.
     let event = json!([fresh("Show"), in_days(30), 10, 49.9, "EUR", "Hall"]);
-    refused("a bare list as an event", house.api.post_inventory(&event), 400, "INVALID_JSON", None).await?;
-    let order = json!([fresh_id("usr"), null, show.id(), 1, null, null]);
-    refused("a bare list as an order", house.api.post_ticket(&fresh("order"), &order), 400, "INVALID_JSON", None)
+    refused("a bare list as an event", house.manager.post_inventory(&event), 400, "INVALID_JSON", None).await?;
+    let order = json!([house.buyer.id(), null, show.id(), 1, null, null]);
+    refused("a bare list as an order", house.buyer.post_ticket(&fresh("order"), &order), 400, "INVALID_JSON", None)
         .await?;
-    let twice = format!(
-        "{{\"quantity\":1,\"quantity\":2,\"inventoryId\":\"{}\",\"userId\":\"{}\"}}",
-        show.id(),
-        fresh_id("usr")
-    );
-    let request = house.api.post("/tickets").header("Idempotency-Key", &fresh("order")).text("application/json", twice);
+    let twice = format!("{{\"quantity\":1,\"quantity\":2,\"inventoryId\":\"{}\"}}", show.id());
+    let request =
+        house.buyer.post("/tickets").header("Idempotency-Key", &fresh("order")).text("application/json", twice);
     refused("a field there twice", request, 400, "INVALID_JSON", Some("quantity")).await?;
     unchanged(&house, &show).await?;
     Ok(())
@@ -232,8 +236,8 @@ async fn a_body_larger_than_any_call_needs_is_refused() -> Verdict {
     for (size, bytes) in [("65 KiB", 65 * 1024), ("1.5 MB", 1_500_000)] {
         let padding = Value::from("x".repeat(bytes));
         let bodies = [
-            ("POST /inventory", house.api.post_inventory(&Body::show(1).with("location", padding.clone()).json())),
-            ("POST /tickets", house.api.post_ticket(&fresh("order"), &order.clone().with("userId", padding).json())),
+            ("POST /inventory", house.manager.post_inventory(&Body::show(1).with("location", padding.clone()).json())),
+            ("POST /tickets", house.buyer.post_ticket(&fresh("order"), &order.clone().with("userId", padding).json())),
         ];
         for (call, request) in bodies {
             refused(&format!("{call} with {size}"), request, 413, "BODY_TOO_LARGE", None).await?;
@@ -261,18 +265,25 @@ async fn an_id_that_is_none_is_refused() -> Verdict {
         ]
     };
     // As one segment, whatever it holds.
-    for (kind, prefix) in [("inventory", "inv"), ("tickets", "tkt"), ("payments", "pay"), ("sagas", "tkt")] {
+    for (kind, prefix) in [
+        ("inventory", "inv"),
+        ("tickets", "tkt"),
+        ("payments", "pay"),
+        ("sagas", "tkt"),
+        ("users", "usr"),
+        ("notifications", "ntf"),
+    ] {
         for id in malformed(prefix) {
-            let request = house.api.get(&format!("/{kind}/{}", id.replace('/', "%2F")));
+            let request = house.admin.get(&format!("/{kind}/{}", id.replace('/', "%2F")));
             refused(&format!("GET /{kind}/{id}"), request, 400, "INVALID_ID", None).await?;
         }
     }
-    refused("cancel", house.api.cancel("tkt_1"), 400, "INVALID_ID", None).await?;
-    refused("pay", house.api.process("pay_1", "pm_card_visa"), 400, "INVALID_ID", None).await?;
-    refused("refund", house.api.refund("pay_1", "Why not?"), 400, "INVALID_ID", None).await?;
-    refused("by ticket", house.api.get("/payments/ticket/tkt_1"), 400, "INVALID_ID", None).await?;
-    refused("withdraw", house.api.delete_inventory("inv_1"), 400, "INVALID_ID", None).await?;
-    refused("change", house.api.put_inventory("inv_1", &json!({ "price": 5 })), 400, "INVALID_ID", None).await?;
+    refused("cancel", house.buyer.cancel("tkt_1"), 400, "INVALID_ID", None).await?;
+    refused("pay", house.buyer.process("pay_1", "pm_card_visa"), 400, "INVALID_ID", None).await?;
+    refused("refund", house.admin.refund("pay_1", "Why not?"), 400, "INVALID_ID", None).await?;
+    refused("by ticket", house.admin.get("/payments/ticket/tkt_1"), 400, "INVALID_ID", None).await?;
+    refused("withdraw", house.manager.delete_inventory("inv_1"), 400, "INVALID_ID", None).await?;
+    refused("change", house.manager.put_inventory("inv_1", &json!({ "price": 5 })), 400, "INVALID_ID", None).await?;
     Ok(())
 }
 
@@ -285,10 +296,15 @@ async fn an_id_of_nothing_is_not_found() -> Verdict {
         (format!("/payments/{payment}"), "PAYMENT_NOT_FOUND"),
         (format!("/payments/ticket/{ticket}"), "PAYMENT_NOT_FOUND"),
         (format!("/sagas/{ticket}"), "SAGA_NOT_FOUND"),
+        (format!("/payments/transaction/{}", fresh_id("txn")), "PAYMENT_NOT_FOUND"),
+        (format!("/users/{}", fresh_id("usr")), "USER_NOT_FOUND"),
+        (format!("/users/username/{}", fresh("nobody")), "USER_NOT_FOUND"),
+        (format!("/users/email/{}@example.org", fresh("nobody")), "USER_NOT_FOUND"),
+        (format!("/notifications/{}", fresh_id("ntf")), "NOTIFICATION_NOT_FOUND"),
     ] {
-        refused(&format!("GET {path}"), house.api.get(&path), 404, code, None).await?;
+        refused(&format!("GET {path}"), house.admin.get(&path), 404, code, None).await?;
     }
-    refused("pay", house.api.process(&payment, "pm_card_visa"), 404, "PAYMENT_NOT_FOUND", None).await?;
+    refused("pay", house.buyer.process(&payment, "pm_card_visa"), 404, "PAYMENT_NOT_FOUND", None).await?;
     Ok(())
 }
 
@@ -299,12 +315,12 @@ async fn a_bad_quantity_moves_no_seat_by_hand() -> Verdict {
     for verb in ["reserve", "release"] {
         for quantity in ["0", "-1", "1.5", "abc", "", "1000001", "99999999999999999999", "1e3"] {
             let case = format!("{verb} {quantity:?} seats");
-            let by_id = house.api.move_by_hand(show.id(), verb, quantity);
+            let by_id = house.manager.move_by_hand(show.id(), verb, quantity);
             refused(&case, by_id, 400, "INVALID_QUANTITY", Some("quantity")).await?;
-            let by_name = house.api.move_by_name(show.name(), verb, quantity);
+            let by_name = house.manager.move_by_name(show.name(), verb, quantity);
             refused(&case, by_name, 400, "INVALID_QUANTITY", Some("quantity")).await?;
         }
-        let none = house.api.post(&format!("/inventory/{}/{verb}", show.id()));
+        let none = house.manager.post(&format!("/inventory/{}/{verb}", show.id()));
         refused(&format!("{verb} without a quantity"), none, 400, "INVALID_QUANTITY", Some("quantity")).await?;
     }
     unchanged(&house, &show).await?;

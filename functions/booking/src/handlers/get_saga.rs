@@ -15,22 +15,29 @@ use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Serialize;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Saga)]
 struct SagaView<'a> {
     saga_id: SagaId,
     ticket_id: TicketId,
     status: Status,
     started_at: Timestamp,
+    /// When it ended, if it has.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     completed_at: Option<Timestamp>,
+    /// The error, or the wish, that made it turn back.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "PaymentDeclined")]
     compensation_reason: Option<&'a str>,
+    /// The last run of each step that ran, in the order they began.
     steps: Vec<StepView<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SagaStepRun)]
 struct StepView<'a> {
     step_name: Step,
     #[serde(flatten)]
@@ -53,10 +60,49 @@ impl<'a> From<&'a Saga> for SagaView<'a> {
     }
 }
 
-/// Answers 200 with the saga.
+/// Shows the saga of a booking.
+///
+/// It is what gets a ticket paid and confirmed, or takes it back: its status, and the last run of each of its steps.
 ///
 /// # Errors
-/// When there is none.
+/// When there is none, or it is somebody else's.
+#[utoipa::path(
+    get,
+    path = "/sagas/{ticketId}",
+    operation_id = "get-saga",
+    tag = "sagas",
+    params(("ticketId" = inline(TicketId), Path, description = "The ticket")),
+    responses(
+        (
+            status = 200,
+            description = "The saga",
+            body = inline(SagaView<'_>),
+            example = json!({
+                "sagaId": "saga_01970000000070008000000000000001",
+                "ticketId": "tkt_01970000000070008000000000000001",
+                "status": "IN_PROGRESS",
+                "startedAt": "2030-05-01T10:00:00.400Z",
+                "steps": [
+                    {
+                        "stepName": "claim-saga",
+                        "status": "COMPLETED",
+                        "attempt": 1,
+                        "startedAt": "2030-05-01T10:00:00.400Z",
+                        "executedAt": "2030-05-01T10:00:00.430Z"
+                    },
+                    {
+                        "stepName": "verify-hold",
+                        "status": "COMPLETED",
+                        "attempt": 1,
+                        "startedAt": "2030-05-01T10:00:00.500Z",
+                        "executedAt": "2030-05-01T10:00:00.520Z"
+                    }
+                ]
+            })
+        ),
+        (status = 404, description = "`SAGA_NOT_FOUND`: there is none; one starts a moment after booking"),
+    )
+)]
 pub async fn handle(store: &SagaStore, request: Request) -> Result<Answer, Problem> {
     let ticket: TicketId = http::path(&request, "ticketId", Code::InvalidId)?;
     let saga = store.get(ticket).await?.ok_or_else(|| {
@@ -65,5 +111,6 @@ pub async fn handle(store: &SagaStore, request: Request) -> Result<Answer, Probl
             "This ticket has no saga. One starts a moment after booking: try again shortly.",
         )
     })?;
+    http::caller(&request)?.may_act_for(saga.user_id)?;
     Answer::ok(&SagaView::from(&saga))
 }

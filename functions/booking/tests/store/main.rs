@@ -11,7 +11,7 @@ use boxoffice_booking::{
     domain::Status,
     store::{Booking, CallOff},
 };
-use boxoffice_kernel::{TicketId, Timestamp};
+use boxoffice_kernel::{TicketId, Timestamp, UserId};
 use boxoffice_testing::{Database, Table, for_each_dynamodb};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -24,8 +24,16 @@ fn journal(database: &Database) -> Journal {
     Journal::new(database.client(), database.table(Table::Sagas))
 }
 
+/// One ticket's, with a buyer that follows from it.
 fn booking(ticket: TicketId) -> Booking {
-    json!({ "ticketId": ticket, "quantity": 2, "totalAmount": 99.8 }).as_object().unwrap().clone()
+    json!({ "ticketId": ticket, "userId": buyer(ticket), "quantity": 2, "totalAmount": 99.8 })
+        .as_object()
+        .unwrap()
+        .clone()
+}
+
+fn buyer(ticket: TicketId) -> UserId {
+    ticket.to_string().replace("tkt", "usr").parse().unwrap()
 }
 
 fn entry(status: StepStatus) -> Entry {
@@ -48,7 +56,7 @@ async fn a_booking_is_taken_on_by_one_execution_and_again_only_by_that_one() {
         assert!(claim(&store, ticket, "one").await);
 
         let saga = store.get(ticket).await.unwrap().unwrap();
-        assert_eq!((saga.ticket_id, saga.status()), (ticket, Status::Started));
+        assert_eq!((saga.ticket_id, saga.user_id, saga.status()), (ticket, buyer(ticket), Status::Started));
         assert_eq!(saga.steps.keys().copied().collect::<Vec<_>>(), [Step::ClaimSaga]);
     })
     .await;
@@ -129,7 +137,7 @@ async fn a_booking_called_off_before_its_saga_began_never_begins() {
         assert_eq!(facts, Some(booking(ticket)));
         assert!(!claim(&store, ticket, "forwards").await);
         let saga = store.get(ticket).await.unwrap().unwrap();
-        assert_eq!((saga.ticket_id, saga.status()), (ticket, Status::Compensating));
+        assert_eq!((saga.ticket_id, saga.user_id, saga.status()), (ticket, buyer(ticket), Status::Compensating));
     })
     .await;
 }

@@ -7,5 +7,6 @@ use boxoffice_runtime::{http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let app = App::from_env()?;
-    http::serve("get-inventory-by-name", async |request| get_inventory_by_name::handle(&app, request).await).await
+    http::serve_public("get-inventory-by-name", async |request| get_inventory_by_name::handle(&app, request).await)
+        .await
 }

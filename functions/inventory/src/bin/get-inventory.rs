@@ -7,5 +7,5 @@ use boxoffice_runtime::{http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let app = App::from_env()?;
-    http::serve("get-inventory", async |request| get_inventory::handle(&app, request).await).await
+    http::serve_public("get-inventory", async |request| get_inventory::handle(&app, request).await).await
 }

@@ -7,5 +7,8 @@ use boxoffice_runtime::{http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let app = App::from_env()?;
-    http::serve("list-available-inventory", async |request| list_available_inventory::handle(&app, request).await).await
+    http::serve_public("list-available-inventory", async |request| {
+        list_available_inventory::handle(&app, request).await
+    })
+    .await
 }

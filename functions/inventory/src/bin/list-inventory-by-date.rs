@@ -7,5 +7,6 @@ use boxoffice_runtime::{http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let app = App::from_env()?;
-    http::serve("list-inventory-by-date", async |request| list_inventory_by_date::handle(&app, request).await).await
+    http::serve_public("list-inventory-by-date", async |request| list_inventory_by_date::handle(&app, request).await)
+        .await
 }

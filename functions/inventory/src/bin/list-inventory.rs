@@ -7,5 +7,5 @@ use boxoffice_runtime::{http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let app = App::from_env()?;
-    http::serve("list-inventory", async |request| list_inventory::handle(&app, request).await).await
+    http::serve_public("list-inventory", async |request| list_inventory::handle(&app, request).await).await
 }

@@ -3,28 +3,38 @@
 use crate::{
     App, EventName,
     domain::{Inventory, NotForSale, Unchangeable},
-    store::{CreateError, DeleteError, ListError, SeatsError, UpdateError},
+    store::{CreateError, DeleteError, RequestKey, SeatsError, UpdateError},
 };
 use boxoffice_aws::Page;
 use boxoffice_kernel::{Amount, Currency, InventoryId, Timestamp};
-use boxoffice_runtime::{Code, Problem, http};
-use lambda_http::Request;
+use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use lambda_http::{Request, RequestExt as _};
 use serde::Serialize;
 
-/// An event on sale, as the API shows it.
-#[derive(Debug, Serialize)]
+/// For how many seconds anybody may keep what is on sale. A count of seats is out of date when it arrives, since only the hold decides; two seconds make it
+/// hardly more so, and let a browser or a CDN ask once where a crowd reloads.
+pub(crate) const CACHED_SECONDS: u32 = 2;
+
+/// An event on sale.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Inventory)]
 pub(crate) struct InventoryView {
     id: InventoryId,
     event_name: EventName,
     event_date: Timestamp,
     total_seats: u32,
+    /// Seats that can be booked.
     available_seats: u32,
+    /// Seats of tickets that are not paid yet, and seats reserved by hand.
     held_seats: u32,
+    /// Seats of confirmed tickets.
     sold_seats: u32,
     price: Amount,
     currency: Currency,
     location: String,
+    /// How often the terms have been written.
+    #[schema(minimum = 1)]
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -51,6 +61,25 @@ impl From<&Inventory> for InventoryView {
     }
 }
 
+/// An event on sale, for the API's document.
+pub(crate) fn example() -> serde_json::Value {
+    serde_json::json!({
+        "id": "inv_01970000000070008000000000000001",
+        "eventName": "Late Show at the Ferris Wheel",
+        "eventDate": "2030-06-01T20:00:00.000Z",
+        "totalSeats": 500,
+        "availableSeats": 486,
+        "heldSeats": 4,
+        "soldSeats": 10,
+        "price": 49.9,
+        "currency": "EUR",
+        "location": "Prater, Vienna",
+        "version": 1,
+        "createdAt": "2030-01-01T09:00:00.000Z",
+        "updatedAt": "2030-01-01T09:00:00.000Z"
+    })
+}
+
 /// A page of them.
 pub(crate) fn page(page: &Page<Inventory>) -> Page<InventoryView> {
     Page { items: page.items.iter().map(InventoryView::from).collect(), next: page.next.clone() }
@@ -70,29 +99,42 @@ pub(crate) fn not_found() -> Problem {
     Problem::new(Code::InventoryNotFound, "No event on sale has this id or name.")
 }
 
-/// The inventory the path names, by `{id}` or by `{eventName}`.
-pub(crate) async fn named(app: &App, request: &Request) -> Result<InventoryId, Problem> {
-    use lambda_http::RequestExt as _;
-    if request.path_parameters_ref().is_some_and(|parameters| parameters.first("eventName").is_some()) {
-        by_name(app, request).await
-    } else {
-        http::path(request, "id", Code::InvalidId)
-    }
+/// Whether the path names the event by its name, and not by its id.
+pub(crate) fn is_by_name(request: &Request) -> bool {
+    request.path_parameters_ref().is_some_and(|parameters| parameters.first("eventName").is_some())
 }
 
-/// The inventory whose name is in the path. Gateways differ in whether they decode path parameters, so the name is looked up as it came,
-/// and decoded should that find nothing.
-pub(crate) async fn by_name(app: &App, request: &Request) -> Result<InventoryId, Problem> {
-    let name: EventName = http::path(request, "eventName", Code::ValidationError)?;
-    if let Some(id) = app.store.find(&name).await? {
-        return Ok(id);
+/// The inventory whose id is in the path.
+pub(crate) fn id(request: &Request) -> Result<InventoryId, Problem> {
+    http::path(request, "id", Code::InvalidId)
+}
+
+/// The inventory whose name is in the path.
+pub(crate) async fn id_by_name(app: &App, request: &Request) -> Result<InventoryId, Problem> {
+    let names: Vec<EventName> = http::spellings(request, "eventName", Code::ValidationError)?;
+    for name in &names {
+        if let Some(id) = app.store.find(name).await? {
+            return Ok(id);
+        }
     }
-    let decoded = percent_encoding::percent_decode_str(name.as_str()).decode_utf8().ok();
-    let decoded: Option<EventName> = decoded.filter(|text| *text != name.as_str()).and_then(|text| text.parse().ok());
-    match decoded {
-        Some(name) => app.store.find(&name).await?.ok_or_else(not_found),
-        None => Err(not_found()),
+    Err(not_found())
+}
+
+/// What this request to move seats by hand is known by, where the caller gave it a key.
+///
+/// # Errors
+/// When the key is not one.
+pub(crate) fn request_key(request: &Request) -> Result<Option<RequestKey>, Problem> {
+    if !request.headers().contains_key("Idempotency-Key") {
+        return Ok(None);
     }
+    let (user_id, key) = (http::caller(request)?.user_id, http::idempotency_key(request)?);
+    Ok(Some(RequestKey { user_id, key }))
+}
+
+/// The answer, marked when an earlier request under its key did the work.
+pub(crate) fn replayed(answer: Answer, replayed: bool) -> Answer {
+    if replayed { answer.with_header("idempotent-replayed", "true".into()) } else { answer }
 }
 
 fn name_taken() -> Problem {
@@ -152,16 +194,8 @@ impl From<SeatsError> for Problem {
             SeatsError::NotFound => not_found(),
             SeatsError::NotForSale(error) => error.into(),
             SeatsError::NotReserved(_) => Self::new(Code::InvalidInventory, format!("{error}.")).at("quantity"),
+            SeatsError::KeyReused => Self::new(Code::IdempotencyKeyReused, format!("{error}.")).at("Idempotency-Key"),
             SeatsError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<ListError> for Problem {
-    fn from(error: ListError) -> Self {
-        match error {
-            ListError::Cursor(error) => error.into(),
-            ListError::Store(error) => error.into(),
         }
     }
 }

@@ -7,7 +7,7 @@
 //! | emits | `InventoryCreated` |
 //! | safe to repeat | the name is unique: the second call answers 409 |
 
-use super::answer::{InventoryView, refine};
+use super::answer::{InventoryView, example, refine};
 use crate::{
     App,
     domain::{EventName, Inventory, Location, Terms},
@@ -17,10 +17,12 @@ use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize)]
+/// What to put on sale.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewInventory {
+pub(crate) struct NewInventory {
     event_name: EventName,
+    /// In the future.
     event_date: Timestamp,
     total_seats: Quantity,
     price: Amount,
@@ -33,10 +35,36 @@ fn usd() -> Currency {
     Currency::Usd
 }
 
-/// Answers 201 with the inventory.
+/// Puts an event on sale.
+///
+/// All of its seats can be booked at once. Its name is unique among those on sale.
 ///
 /// # Errors
 /// When the body breaks a rule, or the name is taken.
+#[utoipa::path(
+    post,
+    path = "/inventory",
+    operation_id = "create-inventory",
+    tag = "inventory",
+    request_body(content = NewInventory, example = json!({
+        "eventName": "Late Show at the Ferris Wheel",
+        "eventDate": "2030-06-01T20:00:00Z",
+        "totalSeats": 500,
+        "price": 49.9,
+        "currency": "EUR",
+        "location": "Prater, Vienna"
+    })),
+    responses(
+        (
+            status = 201,
+            description = "The event, on sale",
+            body = InventoryView,
+            headers(("Location" = String, description = "Where it is")),
+            example = json!(example())
+        ),
+        (status = 409, description = "`INVENTORY_ALREADY_EXISTS`: another event on sale has this name")
+    )
+)]
 pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
     let new: NewInventory = http::body(&request, refine)?;
     let now = Timestamp::now();

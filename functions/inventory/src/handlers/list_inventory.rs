@@ -5,16 +5,33 @@
 //! | trigger | `GET /inventory?limit=&next=` |
 //! | reads | a page of terms (AP-12), and the shards of each (AP-10) |
 
-use super::answer::page;
+use super::answer::{CACHED_SECONDS, InventoryView, example, page};
 use crate::App;
-use boxoffice_runtime::{Problem, http, http::Answer};
+use boxoffice_aws::Page;
+use boxoffice_runtime::{
+    Problem, http,
+    http::{Answer, Paging},
+};
 use lambda_http::Request;
 
-/// Answers 200 with a page.
+/// Lists what is on sale, newest first.
 ///
 /// # Errors
 /// When `limit` or `next` is not what it should be.
+#[utoipa::path(
+    get,
+    path = "/inventory",
+    operation_id = "list-inventory",
+    tag = "inventory",
+    params(Paging),
+    responses((
+        status = 200,
+        description = "A page",
+        body = inline(Page<InventoryView>),
+        example = json!({"items": [example()]})
+    ))
+)]
 pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
     let (limit, cursor) = http::paging(&request)?;
-    Answer::ok(&page(&app.store.list(limit, cursor).await?))
+    Ok(Answer::ok(&page(&app.store.list(limit, cursor).await?))?.cached(CACHED_SECONDS))
 }

@@ -5,16 +5,37 @@
 //! | trigger | `GET /inventory/date-range?start=&end=&limit=&next=` |
 //! | reads | a page of terms (AP-13), and the shards of each (AP-10) |
 
-use super::answer::page;
+use super::answer::{CACHED_SECONDS, InventoryView, example, page};
 use crate::App;
+use boxoffice_aws::Page;
 use boxoffice_kernel::Timestamp;
-use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use boxoffice_runtime::{
+    Code, Problem, http,
+    http::{Answer, Paging},
+};
 use lambda_http::Request;
 
-/// Answers 200 with a page.
+/// Lists what takes place between two dates, soonest first.
 ///
 /// # Errors
 /// When a date, `limit` or `next` is not what it should be.
+#[utoipa::path(
+    get,
+    path = "/inventory/date-range",
+    operation_id = "list-inventory-by-date",
+    tag = "inventory",
+    params(
+        ("start" = inline(Timestamp), Query, description = "From when, inclusive"),
+        ("end" = inline(Timestamp), Query, description = "Until when, inclusive; not before `start`"),
+        Paging
+    ),
+    responses((
+        status = 200,
+        description = "A page",
+        body = inline(Page<InventoryView>),
+        example = json!({"items": [example()]})
+    ))
+)]
 pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
     let start: Timestamp = http::required_query(&request, "start", Code::InvalidEventDate)?;
     let end: Timestamp = http::required_query(&request, "end", Code::InvalidEventDate)?;
@@ -22,5 +43,6 @@ pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
         return Err(Problem::new(Code::InvalidEventDate, "end must not be before start.").at("end"));
     }
     let (limit, cursor) = http::paging(&request)?;
-    Answer::ok(&page(&app.store.list_by_date(start, Some(end), limit, cursor).await?))
+    let found = app.store.list_by_date(start, Some(end), limit, cursor).await?;
+    Ok(Answer::ok(&page(&found))?.cached(CACHED_SECONDS))
 }

@@ -21,6 +21,24 @@ use boxoffice_kernel::{TicketId, Timestamp};
 use boxoffice_runtime::task::Booking;
 use serde::Deserialize;
 
+/// This context's part of the API's document.
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(
+    create_inventory::handle,
+    list_inventory::handle,
+    list_available_inventory::handle,
+    list_inventory_by_date::handle,
+    get_inventory::handle,
+    get_inventory_by_name::handle,
+    update_inventory::handle,
+    delete_inventory::handle,
+    reserve_seats::by_id,
+    reserve_seats::by_name,
+    release_seats::by_id,
+    release_seats::by_name,
+))]
+pub struct ApiDoc;
+
 /// What this context's steps need to know of a booking.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,16 +8,35 @@
 //! | emits | `InventoryUpdated` |
 //! | safe to repeat | it says what shall be, not what to add; with `version`, only once |
 
-use super::answer::{InventoryView, refine};
+use super::answer::{InventoryView, example, refine};
 use crate::{App, domain::Revision};
 use boxoffice_kernel::InventoryId;
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 
-/// Answers 200 with the inventory as it is now.
+/// Changes what an event is sold under.
+///
+/// What is not named stays. A new price is for bookings from now on.
 ///
 /// # Errors
 /// When the body breaks a rule, there are fewer seats than are taken, or someone else changed it.
+#[utoipa::path(
+    put,
+    path = "/inventory/{id}",
+    operation_id = "update-inventory",
+    tag = "inventory",
+    params(("id" = inline(InventoryId), Path, description = "The event on sale")),
+    request_body(content = Revision, example = json!({"totalSeats": 600, "price": 54.9, "version": 1})),
+    responses(
+        (status = 200, description = "The event as it is now", body = InventoryView, example = json!(example())),
+        (status = 404, description = "`INVENTORY_NOT_FOUND`: no such event on sale"),
+        (
+            status = 409,
+            description = "`INVENTORY_ALREADY_EXISTS`: another event on sale has the new name. `INVALID_INVENTORY`: more seats are taken \
+                           than there would be. `VERSION_CONFLICT`: someone else changed it"
+        )
+    )
+)]
 pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
     let id: InventoryId = http::path(&request, "id", Code::InvalidId)?;
     let revision: Revision = http::body(&request, refine)?;

@@ -1,11 +1,11 @@
 //! What is on sale: AP-10 to AP-16.
 
 use crate::fixture::{hold, on_sale, on_sale_in_shards, resized, store, terms, tomorrow};
-use boxoffice_aws::Limit;
+use boxoffice_aws::{Limit, ListError};
 use boxoffice_inventory::{
     Inventory,
     domain::{Revision, Unchangeable},
-    store::{CreateError, DeleteError, ListError, UpdateError},
+    store::{CreateError, DeleteError, UpdateError},
 };
 use boxoffice_kernel::{Amount, InventoryId, Timestamp};
 use boxoffice_testing::{Table, for_each_dynamodb, trace};

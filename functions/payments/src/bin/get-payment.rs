@@ -1,11 +1,11 @@
 //! Lambda entry point; see [`boxoffice_payments::handlers::get_payment`].
 
 use boxoffice_payments::handlers::get_payment;
-use boxoffice_runtime::{http, init_telemetry};
+use boxoffice_runtime::{auth::Gate, http, init_telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let store = boxoffice_payments::reader_from_env()?;
-    http::serve("get-payment", async |request| get_payment::handle(&store, request).await).await
+    http::serve("get-payment", Gate::from_env()?, async |request| get_payment::handle(&store, request).await).await
 }

@@ -5,18 +5,31 @@
 //! | trigger | `GET /payments/{id}` |
 //! | reads | the payment (AP-30) |
 
-use super::answer::{PaymentView, not_found};
-use crate::PaymentStore;
+use super::answer::{PaymentView, example, shown};
+use crate::{PaymentStore, domain::Status};
 use boxoffice_kernel::PaymentId;
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 
-/// Answers 200 with the payment.
+/// Shows a payment.
+///
+/// A deleted one is shown to an ADMIN only.
 ///
 /// # Errors
-/// When there is none.
+/// When there is none, or it is somebody else's.
+#[utoipa::path(
+    get,
+    path = "/payments/{id}",
+    operation_id = "get-payment",
+    tag = "payments",
+    params(("id" = inline(PaymentId), Path, description = "The payment")),
+    responses(
+        (status = 200, description = "The payment", body = PaymentView, example = json!(example(Status::Success))),
+        (status = 404, description = "`PAYMENT_NOT_FOUND`: no such payment")
+    )
+)]
 pub async fn handle(store: &PaymentStore, request: Request) -> Result<Answer, Problem> {
     let id: PaymentId = http::path(&request, "id", Code::InvalidId)?;
-    let payment = store.get(id).await?.ok_or_else(not_found)?;
+    let payment = shown(store, id, http::caller(&request)?).await?;
     Answer::ok(&PaymentView::from(payment))
 }

@@ -5,18 +5,31 @@
 //! | trigger | `GET /payments/ticket/{ticketId}` |
 //! | reads | the payment (AP-30) |
 
-use super::answer::{PaymentView, not_found};
-use crate::PaymentStore;
+use super::answer::{PaymentView, example, shown};
+use crate::{PaymentStore, domain::Status};
 use boxoffice_kernel::TicketId;
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 
-/// Answers 200 with the payment.
+/// Shows a ticket's payment.
+///
+/// A booking makes it a moment after its ticket.
 ///
 /// # Errors
-/// When there is none.
+/// When there is none, or it is somebody else's.
+#[utoipa::path(
+    get,
+    path = "/payments/ticket/{ticketId}",
+    operation_id = "get-payment-by-ticket",
+    tag = "payments",
+    params(("ticketId" = inline(TicketId), Path, description = "The ticket")),
+    responses(
+        (status = 200, description = "The payment", body = PaymentView, example = json!(example(Status::Success))),
+        (status = 404, description = "`PAYMENT_NOT_FOUND`: no such ticket, or its payment is still to come")
+    )
+)]
 pub async fn handle(store: &PaymentStore, request: Request) -> Result<Answer, Problem> {
     let ticket: TicketId = http::path(&request, "ticketId", Code::InvalidId)?;
-    let payment = store.get(ticket.payment()).await?.ok_or_else(not_found)?;
+    let payment = shown(store, ticket.payment(), http::caller(&request)?).await?;
     Answer::ok(&PaymentView::from(payment))
 }

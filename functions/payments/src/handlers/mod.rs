@@ -1,7 +1,13 @@
 //! One file a function. The first group answers HTTP, the second runs as steps of the booking saga.
 
+pub mod create_payment;
+pub mod delete_payment;
 pub mod get_payment;
 pub mod get_payment_by_ticket;
+pub mod get_payment_by_transaction;
+pub mod list_payments;
+pub mod list_payments_by_status;
+pub mod list_payments_by_user;
 pub mod process_payment;
 pub mod refund_payment;
 
@@ -19,7 +25,24 @@ use crate::{
 };
 use boxoffice_kernel::{Amount, Currency, Money, TicketId, Timestamp, UserId};
 use boxoffice_runtime::{StepFailure, task::Booking};
+use refund_payment::OptionalBody;
 use serde::Deserialize;
+
+/// This context's part of the API's document.
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(
+    create_payment::handle,
+    list_payments::handle,
+    list_payments_by_user::handle,
+    list_payments_by_status::handle,
+    get_payment::handle,
+    get_payment_by_ticket::handle,
+    get_payment_by_transaction::handle,
+    process_payment::handle,
+    refund_payment::handle,
+    delete_payment::handle,
+), modifiers(&OptionalBody))]
+pub struct ApiDoc;
 
 /// What this context's steps need to know of a booking.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,22 +63,9 @@ impl Booking for Bill {
 
 impl Bill {
     fn payment(&self, method: Method, status: Status, failure_reason: Option<String>) -> Payment {
-        let now = Timestamp::now();
-        Payment {
-            id: self.ticket_id.payment(),
-            ticket_id: self.ticket_id,
-            user_id: self.user_id,
-            money: Money { amount: self.total_amount, currency: self.currency },
-            method,
-            status,
-            intent: None,
-            failure_reason,
-            refund_reason: None,
-            payable_until: self.hold_expires_at,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        }
+        let money = Money { amount: self.total_amount, currency: self.currency };
+        let waiting = Payment::of(self.ticket_id, self.user_id, money, self.hold_expires_at, Timestamp::now());
+        Payment { method, status, failure_reason, ..waiting }
     }
 }
 

@@ -8,39 +8,56 @@
 //! | emits | `PaymentProcessing`, then `PaymentCompleted`, `PaymentFailed` or (called off meanwhile) `PaymentExpired` |
 //! | safe to repeat | the provider is asked under the payment's own key: a repeat resumes what nobody heard the end of |
 
-use super::answer::PaymentView;
+use super::answer::{PaymentView, charged, example, shown};
 use crate::{
     App,
-    domain::{MethodToken, NotPayable, Status},
+    domain::{Method, MethodToken, Status},
+    gateway::PaymentGateway,
 };
 use boxoffice_kernel::PaymentId;
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize)]
+/// What to charge.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Charge {
+pub(crate) struct Charge {
+    /// How the buyer pays; as the booking named it unless given.
+    payment_method: Option<Method>,
+    /// The provider's token of what to charge.
     payment_method_token: MethodToken,
 }
 
-/// Answers 200 with the payment, charged.
+/// Charges the buyer of a ticket that is held for them.
+///
+/// A call that got no answer is repeated as it was: it resumes the charge, and charges once.
 ///
 /// # Errors
-/// When it was declined, cannot be paid any more, or the provider does not answer.
-pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
+/// When it is somebody else's, was declined, cannot be paid any more, or the provider does not answer.
+#[utoipa::path(
+    post,
+    path = "/payments/{id}/process",
+    operation_id = "process-payment",
+    tag = "payments",
+    params(("id" = inline(PaymentId), Path, description = "The payment")),
+    request_body(content = Charge, example = json!({"paymentMethodToken": "pm_card_visa"})),
+    responses(
+        (
+            status = 200,
+            description = "The payment, charged",
+            body = PaymentView,
+            example = json!(example(Status::Success))
+        ),
+        (status = 402, description = "`PAYMENT_DECLINED`: the provider will not take it"),
+        (status = 404, description = "`PAYMENT_NOT_FOUND`: no such payment"),
+        (status = 409, description = "`PAYMENT_NOT_PENDING`: it was paid or ended before. `HOLD_EXPIRED`: too late")
+    )
+)]
+pub async fn handle<G: PaymentGateway>(app: &App<G>, request: Request) -> Result<Answer, Problem> {
     let id: PaymentId = http::path(&request, "id", Code::InvalidId)?;
-    let charge: Charge = http::body(&request, |_| None)?;
-    let payment = app.cashier.pay(id, charge.payment_method_token, &http::trace(&request)).await?;
-    match payment.status {
-        Status::Success => Answer::ok(&PaymentView::from(payment)),
-        Status::Failed => {
-            let reason = payment.failure_reason.unwrap_or_default();
-            let detail = format!(
-                "The payment provider declined: {reason}. The seats are released; book again to try another way."
-            );
-            Err(Problem::new(Code::PaymentDeclined, detail))
-        }
-        other => Err(Problem::new(Code::PaymentNotPending, format!("{}.", NotPayable::NotPending(other)))),
-    }
+    let Charge { payment_method, payment_method_token } = http::body(&request, |_| None)?;
+    shown(&app.store, id, http::caller(&request)?).await?;
+    let payment = app.cashier.pay(id, payment_method, &payment_method_token, &http::trace(&request)).await?;
+    Answer::ok(&charged(payment)?)
 }

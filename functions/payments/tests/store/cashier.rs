@@ -1,13 +1,13 @@
 //! The buyer pays, and the saga is told.
 
 use crate::{
-    fixture::{Desk, is_transient, pending},
+    fixture::{Desk, card, is_transient, pending},
     provider::{Call, Side},
 };
 use boxoffice_kernel::Timestamp;
 use boxoffice_payments::{
     cashier::CashierError,
-    domain::{NotPayable, Payment, Status},
+    domain::{Method, NotPayable, Payment, Status},
 };
 use boxoffice_testing::{for_each_dynamodb, trace};
 use tokio::task::JoinSet;
@@ -62,6 +62,25 @@ async fn an_attempt_under_way_is_resumed_with_the_card_it_began_with() {
         desk.provider.lose(Call::Open, Side::Before);
         assert!(is_transient(&desk.pay(&payment, "pm_card").await));
         assert_eq!(desk.pay(&payment, "pm_declined").await.unwrap().status, Status::Success);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_method_is_recorded_as_the_charge_begins_and_stays_when_it_is_resumed() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database.clone());
+        let payment = desk.pending().await;
+        desk.provider.lose(Call::Open, Side::Before);
+        let (token, trace) = (card("pm_card"), trace());
+        let pay = |method| desk.cashier.pay(payment.id, method, &token, &trace);
+        assert!(is_transient(&pay(Some(Method::Paypal)).await));
+        assert_eq!(desk.stored(&payment).await.method, Method::Paypal);
+        let paid = pay(Some(Method::DebitCard)).await.unwrap();
+        assert_eq!((paid.status, desk.stored(&payment).await.method), (Status::Success, Method::Paypal));
+        let stated: Vec<_> =
+            database.events_of(payment.id).await.iter().map(|event| event.data()["paymentMethod"].clone()).collect();
+        assert_eq!(stated, ["CREDIT_CARD", "PAYPAL", "PAYPAL"]);
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use crate::provider::Provider;
 use boxoffice_kernel::{Amount, Currency, Money, TicketId, Timestamp, UserId};
 use boxoffice_payments::{
-    Instruction, PaymentStore,
+    App, Instruction, PaymentStore,
     cashier::{Cashier, CashierError},
     domain::{Method, MethodToken, Payment, Status},
     events::RefundedBy,
@@ -16,22 +16,8 @@ pub(crate) fn store(database: &Database) -> PaymentStore {
 
 /// A new ticket's payment.
 pub(crate) fn pending() -> Payment {
-    let (ticket_id, now) = (TicketId::generate(), Timestamp::now());
-    Payment {
-        id: ticket_id.payment(),
-        ticket_id,
-        user_id: UserId::generate(),
-        money: Money { amount: Amount::from_minor(9980).unwrap(), currency: Currency::Eur },
-        method: Method::CreditCard,
-        status: Status::Pending,
-        intent: None,
-        failure_reason: None,
-        refund_reason: None,
-        payable_until: now.plus_seconds(600),
-        version: 1,
-        created_at: now,
-        updated_at: now,
-    }
+    let (money, now) = (Money { amount: Amount::from_minor(9980).unwrap(), currency: Currency::Eur }, Timestamp::now());
+    Payment::of(TicketId::generate(), UserId::generate(), money, now.plus_seconds(600), now)
 }
 
 /// The payment that takes the place of one that never was.
@@ -64,6 +50,18 @@ impl Desk {
         Self { store, provider, saga, cashier }
     }
 
+    /// What the functions that call the provider are made of.
+    pub(crate) fn app(&self) -> App<Provider> {
+        App { store: self.store.clone(), cashier: self.cashier.clone() }
+    }
+
+    /// A payment that was declined.
+    pub(crate) async fn declined(&self) -> Payment {
+        let payment = self.pending().await;
+        self.pay(&payment, "pm_declined").await.unwrap();
+        self.stored(&payment).await
+    }
+
     /// A payment that waits for the buyer.
     pub(crate) async fn pending(&self) -> Payment {
         let payment = pending();
@@ -74,7 +72,7 @@ impl Desk {
     /// A payment of which nothing is known but that the provider is about to be asked.
     pub(crate) async fn processing(&self) -> Payment {
         let payment = self.pending().await;
-        let started = payment.start(Timestamp::now()).unwrap();
+        let started = payment.start(payment.method, Timestamp::now()).unwrap();
         let instruction = instruction("pm_card");
         self.store.advance(&payment, &started, Some(&instruction), RefundedBy::Saga, &trace()).await.unwrap();
         started
@@ -88,7 +86,7 @@ impl Desk {
     }
 
     pub(crate) async fn pay(&self, payment: &Payment, token: &str) -> Result<Payment, CashierError> {
-        self.cashier.pay(payment.id, card(token), &trace()).await
+        self.cashier.pay(payment.id, None, &card(token), &trace()).await
     }
 
     pub(crate) async fn reverse(&self, payment: &Payment) -> Result<Payment, CashierError> {

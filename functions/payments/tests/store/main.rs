@@ -6,6 +6,8 @@
 mod breaker;
 mod cashier;
 mod fixture;
+mod lists;
 mod payments;
 mod provider;
+mod requests;
 mod reversing;

@@ -65,7 +65,7 @@ async fn a_payments_life_is_stated_step_by_step() {
         let (store, now) = (store(&database), Timestamp::now());
         let payment = pending();
         store.create(&payment, &trace()).await.unwrap();
-        let started = payment.start(now).unwrap();
+        let started = payment.start(payment.method, now).unwrap();
         let paid = started.succeed(now).unwrap();
         let refunded = paid.refund("asked for".into(), now).unwrap();
         for (before, after) in [(&payment, &started), (&started, &paid), (&paid, &refunded)] {
@@ -86,7 +86,7 @@ async fn a_payment_that_was_moved_in_between_is_not_moved_again_and_nothing_is_s
         let (store, now) = (store(&database), Timestamp::now());
         let payment = pending();
         store.create(&payment, &trace()).await.unwrap();
-        let started = payment.start(now).unwrap();
+        let started = payment.start(payment.method, now).unwrap();
         let expired = payment.expire("HoldExpired".into(), now).unwrap();
         assert_eq!(advance(&store, &payment, &started).await, Written::Yes);
         assert_eq!(advance(&store, &payment, &expired).await, Written::Stale);
@@ -104,7 +104,7 @@ async fn of_paying_and_expiring_at_once_one_wins() {
         for _ in 0..5 {
             let payment = pending();
             store.create(&payment, &trace()).await.unwrap();
-            let started = payment.start(now).unwrap();
+            let started = payment.start(payment.method, now).unwrap();
             let expired = payment.expire("HoldExpired".into(), now).unwrap();
             let (paying, expiring) =
                 tokio::join!(advance(&store, &payment, &started), advance(&store, &payment, &expired));
@@ -149,7 +149,7 @@ async fn what_to_charge_is_kept_while_it_may_be_needed_and_forgotten_when_settle
             store.create(&payment, &trace()).await.unwrap();
             assert_eq!(store.instruction(payment.id).await.unwrap().as_ref(), Some(&booked));
 
-            let started = payment.start(now).unwrap();
+            let started = payment.start(payment.method, now).unwrap();
             store.advance(&payment, &started, Some(&named), RefundedBy::Saga, &trace()).await.unwrap();
             assert_eq!(store.instruction(payment.id).await.unwrap(), Some(named));
 
@@ -181,7 +181,7 @@ async fn the_providers_id_is_remembered_only_while_charging_and_never_replaced()
         store.create(&payment, &trace()).await.unwrap();
         assert_eq!(store.remember_intent(&payment, &intent).await.unwrap(), Written::Stale);
 
-        let started = payment.start(now).unwrap();
+        let started = payment.start(payment.method, now).unwrap();
         advance(&store, &payment, &started).await;
         for _ in 0..2 {
             assert_eq!(store.remember_intent(&started, &intent).await.unwrap(), Written::Yes);
@@ -214,7 +214,7 @@ async fn word_is_left_only_with_a_payment_that_is_not_settled() {
         assert_eq!(store.task_token(payment.id).await.unwrap(), None);
         assert_eq!(store.leave_word(payment.id, "token-1").await.unwrap(), Written::Yes);
 
-        let started = payment.start(now).unwrap();
+        let started = payment.start(payment.method, now).unwrap();
         advance(&store, &payment, &started).await;
         assert_eq!(store.leave_word(payment.id, "token-2").await.unwrap(), Written::Yes);
         advance(&store, &started, &started.succeed(now).unwrap()).await;

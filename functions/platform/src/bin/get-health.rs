@@ -7,5 +7,5 @@ use boxoffice_runtime::{http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let checkup = Checkup::from_env()?;
-    http::serve("get-health", async |_request| get_health::handle(&checkup).await).await
+    http::serve_public("get-health", async |_request| get_health::handle(&checkup).await).await
 }

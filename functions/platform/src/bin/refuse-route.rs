@@ -6,5 +6,5 @@ use boxoffice_runtime::{http, init_telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
-    http::serve("refuse-route", async |request| refuse_route::handle(&request)).await
+    http::serve_unrouted("refuse-route", async |request| refuse_route::handle(&request)).await
 }

@@ -18,8 +18,9 @@ use serde::Serialize;
 use std::time::Instant;
 
 /// How something that the stack depends on is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = HealthStatus)]
 pub enum Status {
     /// As it should be.
     Up,
@@ -30,19 +31,25 @@ pub enum Status {
 }
 
 /// One thing looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = HealthCheck)]
 struct Check {
+    /// What was looked at.
     name: String,
     status: Status,
+    /// How long the look took, in milliseconds.
     latency_ms: u64,
+    /// What there is to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// How the stack is: as its worst part.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Health {
     status: Status,
+    /// Each thing looked at.
     checks: Vec<Check>,
 }
 
@@ -68,17 +75,23 @@ impl Checkup {
     /// # Errors
     /// When a variable is missing.
     pub fn from_env() -> Result<Self, ConfigError> {
-        const TABLES: [(&str, &str); 5] = [
+        const TABLES: [(&str, &str); 9] = [
             ("inventory-table", "INVENTORY_TABLE"),
             ("tickets-table", "TICKETS_TABLE"),
             ("payments-table", "PAYMENTS_TABLE"),
             ("sagas-table", "SAGAS_TABLE"),
+            ("users-table", "USERS_TABLE"),
+            ("sessions-table", "SESSIONS_TABLE"),
+            ("notifications-table", "NOTIFICATIONS_TABLE"),
+            ("views-table", "VIEWS_TABLE"),
             ("events-table", "EVENTS_TABLE"),
         ];
-        const QUEUES: [(&str, &str); 3] = [
+        const QUEUES: [(&str, &str); 5] = [
             ("stuck-bookings", "STUCK_BOOKINGS_QUEUE_URL"),
             ("relay-dead-letters", "DEAD_LETTER_QUEUE_URL"),
             ("saga-start-dead-letters", "SAGA_START_DEAD_LETTER_QUEUE_URL"),
+            ("notification-dead-letters", "NOTIFICATION_DEAD_LETTER_QUEUE_URL"),
+            ("projection-dead-letters", "PROJECTION_DEAD_LETTER_QUEUE_URL"),
         ];
         let named = |names: &[(&'static str, &'static str)]| -> Result<Vec<(&'static str, String)>, ConfigError> {
             names.iter().map(|(name, variable)| Ok((*name, config::required(variable)?))).collect()
@@ -160,10 +173,38 @@ async fn timed(name: &str, look: impl Future<Output = Finding> + Send) -> Check 
     Check { name: name.to_owned(), status, latency_ms, detail }
 }
 
-/// Answers 200 while the stack works, 503 when it does not.
+/// Says what the stack depends on, and how each of it answered.
+///
+/// `DEGRADED` works: somebody left a case in a queue that an operator looks at.
 ///
 /// # Errors
 /// When the answer does not serialize.
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "get-health",
+    tag = "platform",
+    responses(
+        (
+            status = 200,
+            description = "It works",
+            body = Health,
+            example = json!({
+                "status": "UP",
+                "checks": [{"name": "tickets-table", "status": "UP", "latencyMs": 4}]
+            })
+        ),
+        (
+            status = 503,
+            description = "It does not work",
+            body = Health,
+            example = json!({
+                "status": "DOWN",
+                "checks": [{"name": "event-bus", "status": "DOWN", "latencyMs": 2000, "detail": "no answer"}]
+            })
+        )
+    )
+)]
 pub async fn handle(checkup: &Checkup) -> Result<Answer, Problem> {
     let health = checkup.look().await;
     if health.status == Status::Down { Answer::unavailable(&health) } else { Answer::ok(&health) }

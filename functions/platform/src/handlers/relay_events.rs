@@ -6,23 +6,25 @@
 //! | writes | the bus; the dead-letter queue, for an item that is no event |
 //! | safe to repeat | consumers handle an event once; the bus may carry it twice |
 
-use crate::outbox::{Outgoing, Record, Undelivered, batches, read, waves};
+use crate::outbox::{Undelivered, batches, read, waves};
 use aws_lambda_events::event::{
     dynamodb::Event,
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use boxoffice_aws::client;
+use boxoffice_aws::{DeadLetters, client};
 use boxoffice_kernel::Timestamp;
-use boxoffice_runtime::config::{self, ConfigError};
+use boxoffice_runtime::{
+    config::{self, ConfigError},
+    stream::{Record, StoredEvent},
+};
 
 /// Where events go.
 #[derive(Debug, Clone)]
 pub struct Relay {
     bus: aws_sdk_eventbridge::Client,
     bus_name: String,
-    queue: aws_sdk_sqs::Client,
-    dead_letter_queue: String,
+    dead_letters: DeadLetters,
 }
 
 impl Relay {
@@ -35,8 +37,7 @@ impl Relay {
         Ok(Self {
             bus: aws_sdk_eventbridge::Client::new(&sdk),
             bus_name: config::required("EVENT_BUS")?,
-            queue: aws_sdk_sqs::Client::new(&sdk),
-            dead_letter_queue: config::required("DEAD_LETTER_QUEUE_URL")?,
+            dead_letters: DeadLetters::new(&sdk, config::required("DEAD_LETTER_QUEUE_URL")?),
         })
     }
 
@@ -49,13 +50,14 @@ impl Relay {
                 Record::Event(event) => events.push(event),
                 Record::Ignored => {}
                 Record::Malformed { sequence_number, reason, item } => {
-                    if !self.bury(&reason, &item).await {
+                    if let Err(error) = self.dead_letters.bury(&reason, &item).await {
+                        tracing::error!(%error, reason, "an item of the event store is no event, and cannot be put aside");
                         undelivered.note_record(sequence_number);
                     }
                 }
             }
         }
-        let (count, oldest) = (events.len(), events.iter().filter_map(|event| event.occurred_at).min());
+        let (count, oldest) = (events.len(), events.iter().map(|event| event.occurred_at).min());
         for wave in waves(events) {
             let (blocked, ready): (Vec<_>, Vec<_>) = wave.into_iter().partition(|event| undelivered.blocks(event));
             for event in blocked {
@@ -66,7 +68,7 @@ impl Relay {
             }
         }
         let failures = undelivered.sequence_numbers();
-        let lag_millis = oldest.map(|oldest| Timestamp::now().unix_millis() - oldest);
+        let lag_millis = oldest.map(|oldest| Timestamp::now().unix_millis() - oldest.unix_millis());
         tracing::info!(function = "relay-events", events = count, undelivered = failures.len(), lag_millis, "relayed");
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = failures
@@ -80,7 +82,7 @@ impl Relay {
         response
     }
 
-    async fn put(&self, batch: Vec<Outgoing>, undelivered: &mut Undelivered) {
+    async fn put(&self, batch: Vec<StoredEvent>, undelivered: &mut Undelivered) {
         let entries = batch.iter().map(|event| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(&self.bus_name)
@@ -114,23 +116,6 @@ impl Relay {
                 for event in batch {
                     undelivered.note(event);
                 }
-            }
-        }
-    }
-
-    /// Whether the item is safe in the dead-letter queue.
-    async fn bury(&self, reason: &str, item: &str) -> bool {
-        let body = serde_json::json!({ "reason": reason, "item": item }).to_string();
-        let sent = self.queue.send_message().queue_url(&self.dead_letter_queue).message_body(body).send().await;
-        match sent {
-            Ok(_) => {
-                tracing::error!(reason, "an item of the event store is no event; it is in the dead-letter queue");
-                true
-            }
-            Err(error) => {
-                let error = aws_sdk_sqs::error::DisplayErrorContext(error);
-                tracing::error!(%error, reason, "an item of the event store is no event, and the dead-letter queue is unavailable");
-                false
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Lambda entry point; see [`boxoffice_tickets::handlers::get_ticket`].
 
-use boxoffice_runtime::{http, init_telemetry};
+use boxoffice_runtime::{auth::Gate, http, init_telemetry};
 use boxoffice_tickets::handlers::get_ticket;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let store = boxoffice_tickets::store_from_env()?;
-    http::serve("get-ticket", async |request| get_ticket::handle(&store, request).await).await
+    http::serve("get-ticket", Gate::from_env()?, async |request| get_ticket::handle(&store, request).await).await
 }

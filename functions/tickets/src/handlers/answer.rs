@@ -4,32 +4,48 @@ use crate::{
     domain::{CancellationReason, Status, Ticket, Unchanged},
     store::{BookError, ChangeError},
 };
+use boxoffice_aws::{Cursor, Page};
 use boxoffice_inventory::{EventName, domain::NotForSale};
 use boxoffice_kernel::{Amount, Currency, InventoryId, PaymentId, Quantity, TicketId, Timestamp, UserId};
 use boxoffice_runtime::{Code, Problem};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// A ticket, as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Ticket)]
 pub(crate) struct TicketView {
     id: TicketId,
+    /// Whose it is.
     user_id: UserId,
+    /// What it is for.
     inventory_id: InventoryId,
+    /// The event's name when it was booked.
     event_name: EventName,
+    /// The event's date when it was booked.
     event_date: Timestamp,
     quantity: Quantity,
+    /// The price of one seat when it was booked.
     price_per_ticket: Amount,
     total_amount: Amount,
     currency: Currency,
     status: Status,
+    /// What it is paid with: `POST /payments/{id}/process`.
     payment_id: PaymentId,
+    /// Until when the seats are held for the payment.
     hold_expires_at: Timestamp,
     booking_date: Timestamp,
+    /// When the buyer asked to cancel.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     cancellation_requested_at: Option<Timestamp>,
+    /// Why it is cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     cancellation_reason: Option<CancellationReason>,
+    /// How often it has been written.
+    #[schema(minimum = 1)]
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -60,6 +76,53 @@ impl From<Ticket> for TicketView {
     }
 }
 
+/// A page of them.
+pub(crate) fn page(page: Page<Ticket>) -> Page<TicketView> {
+    page.map(TicketView::from)
+}
+
+/// A ticket, for examples in the API's document.
+pub(crate) fn example(status: Status) -> Value {
+    let mut ticket = json!({
+        "id": "tkt_01970000000070008000000000000001",
+        "userId": "usr_01970000000070008000000000000001",
+        "inventoryId": "inv_01970000000070008000000000000001",
+        "eventName": "Late Show at the Ferris Wheel",
+        "eventDate": "2030-06-01T20:00:00.000Z",
+        "quantity": 2,
+        "pricePerTicket": 49.9,
+        "totalAmount": 99.8,
+        "currency": "EUR",
+        "status": status,
+        "paymentId": "pay_01970000000070008000000000000001",
+        "holdExpiresAt": "2030-05-01T10:10:00.000Z",
+        "bookingDate": "2030-05-01T10:00:00.000Z",
+        "version": 1,
+        "createdAt": "2030-05-01T10:00:00.000Z",
+        "updatedAt": "2030-05-01T10:00:00.000Z"
+    });
+    let changes = match status {
+        Status::Pending => json!({}),
+        Status::Confirmed => json!({ "version": 2, "updatedAt": "2030-05-01T10:00:07.000Z" }),
+        Status::Cancelled => json!({
+            "cancellationRequestedAt": "2030-05-01T11:00:00.000Z",
+            "cancellationReason": "CANCELLED_BY_BUYER",
+            "version": 4,
+            "updatedAt": "2030-05-01T11:00:02.000Z"
+        }),
+        Status::Completed => json!({ "version": 3, "updatedAt": "2030-06-02T09:00:00.000Z" }),
+    };
+    if let (Some(ticket), Value::Object(changes)) = (ticket.as_object_mut(), changes) {
+        ticket.extend(changes);
+    }
+    ticket
+}
+
+/// A page of tickets, for examples in the API's document.
+pub(crate) fn example_page(status: Status) -> Value {
+    json!({ "items": [example(status)], "next": Cursor::after("ALL", "tkt_01970000000070008000000000000001") })
+}
+
 pub(crate) fn not_found() -> Problem {
     Problem::new(Code::TicketNotFound, "There is no ticket with this id.")
 }
@@ -76,6 +139,7 @@ impl From<BookError> for Problem {
                 let detail = "This Idempotency-Key was used for another booking. Send a fresh one with each booking.";
                 Self::new(Code::IdempotencyKeyReused, detail).at("Idempotency-Key")
             }
+            BookError::Deleted => Self::new(Code::TicketNotFound, format!("{error}.")),
             BookError::TotalTooLarge(_) => Self::new(Code::InvalidQuantity, format!("{error}.")).at("quantity"),
             BookError::Store(error) => error.into(),
         }
@@ -90,7 +154,12 @@ impl From<ChangeError> for Problem {
                 Unchanged::Already(_) | Unchanged::CancellationRequested(_) => {
                     Self::new(Code::TicketAlreadyCancelled, format!("{error}."))
                 }
-                Unchanged::Never(_) | Unchanged::EventBegan(_) => Self::new(Code::SalesClosed, format!("{error}.")),
+                Unchanged::EventBegan(_) => Self::new(Code::SalesClosed, format!("{error}.")),
+                Unchanged::Never(_) | Unchanged::EventToCome(_) => {
+                    Self::new(Code::IllegalTransition, format!("{error}."))
+                }
+                Unchanged::NotSettled(_) => Self::new(Code::NotSettled, format!("{error}.")),
+                Unchanged::Deleted(_) => not_found(),
             },
             ChangeError::HoldLost => Self::new(Code::HoldExpired, format!("{error}.")),
             ChangeError::Store(error) => error.into(),

@@ -6,36 +6,82 @@
 //! | reads | the key (AP-51), the event's terms and shards (AP-10, AP-11) |
 //! | writes | seats, ticket, key and payment instruction, in one transaction (AP-54) |
 //! | emits | `TicketCreated`, `InventoryReserved` |
-//! | safe to repeat | the key is written with the ticket: a repeat finds the ticket |
+//! | safe to repeat | the caller's key is written with the ticket: a repeat finds the ticket |
 
-use super::answer::TicketView;
-use crate::store::{Booked, Desk, EventRef, Order};
+use super::answer::{TicketView, example};
+use crate::{
+    domain::Status,
+    store::{Booked, Desk, EventRef, Order},
+};
 use boxoffice_inventory::EventName;
 use boxoffice_kernel::{Fingerprint, InventoryId, Quantity, UserId};
 use boxoffice_payments::{
     Instruction,
     domain::{Method, MethodToken},
 };
-use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use boxoffice_runtime::{Code, Problem, auth::Caller, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
+use std::borrow::Cow;
+use utoipa::openapi::{
+    RefOr,
+    schema::{OneOfBuilder, Schema},
+};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewTicket {
-    user_id: UserId,
+    /// Whose ticket it will be: the caller's own, unless an ADMIN books for somebody.
+    user_id: Option<UserId>,
+    /// The event, by its name.
+    #[schema(value_type = EventName)]
     event_name: Option<EventName>,
+    /// The event, by its id.
+    #[schema(value_type = InventoryId)]
     inventory_id: Option<InventoryId>,
     quantity: Quantity,
+    /// How it will be paid.
     payment_method: Option<Method>,
+    /// The payment provider's token of what to charge, at once. Without it, the buyer pays with
+    /// `POST /payments/{id}/process` while the seats are held.
     payment_method_token: Option<MethodToken>,
+}
+
+/// A new ticket, for the API's document: its event goes by its id or by its name, one of them, which a list of fields
+/// cannot say.
+struct NewTicketByIdOrName;
+
+impl utoipa::PartialSchema for NewTicketByIdOrName {
+    fn schema() -> RefOr<Schema> {
+        let named = |by: &str, other: &str| match NewTicket::schema() {
+            RefOr::T(Schema::Object(mut order)) => {
+                order.properties.remove(other);
+                order.required.retain(|field| field != other && field != by);
+                order.required.push(by.to_owned());
+                RefOr::T(Schema::Object(order))
+            }
+            other => other,
+        };
+        OneOfBuilder::new().item(named("inventoryId", "eventName")).item(named("eventName", "inventoryId")).into()
+    }
+}
+
+impl utoipa::ToSchema for NewTicketByIdOrName {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("NewTicket")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        NewTicket::schemas(schemas);
+    }
 }
 
 impl NewTicket {
     /// What this order says, whichever way its JSON was written.
-    fn fingerprint(&self) -> Fingerprint {
+    fn fingerprint(&self, buyer: UserId) -> Fingerprint {
         let token = self.payment_method_token.as_ref().map_or("", MethodToken::reveal);
         Fingerprint::of(&[
+            &buyer.to_string(),
             &self.event_name.as_ref().map(ToString::to_string).unwrap_or_default(),
             &self.inventory_id.map(|id| id.to_string()).unwrap_or_default(),
             &self.quantity.to_string(),
@@ -44,7 +90,7 @@ impl NewTicket {
         ])
     }
 
-    fn order(self) -> Result<Order, Problem> {
+    fn order(self, caller: Caller, buyer: UserId) -> Result<Order, Problem> {
         let event = match (self.inventory_id, self.event_name) {
             (Some(id), None) => EventRef::Id(id),
             (None, Some(name)) => EventRef::Name(name),
@@ -61,7 +107,7 @@ impl NewTicket {
             (None, None) => None,
             (method, token) => Some(Instruction { method: method.unwrap_or_default(), token }),
         };
-        Ok(Order { user_id: self.user_id, event, quantity: self.quantity, instruction })
+        Ok(Order { caller: caller.user_id, user_id: buyer, event, quantity: self.quantity, instruction })
     }
 }
 
@@ -69,15 +115,63 @@ fn refine(field: &str) -> Option<Code> {
     (field == "quantity").then_some(Code::InvalidQuantity)
 }
 
-/// Answers 201 with the ticket, its seats held.
+/// Books seats.
+///
+/// They are held at once, and the ticket is PENDING until it is paid. The price is the event's.
 ///
 /// # Errors
-/// When the body breaks a rule, there are too few seats, or the key was used for another booking.
+/// When the body breaks a rule, the caller may not book for that user, there are too few seats, or the key was used for
+/// another booking.
+#[utoipa::path(
+    post,
+    path = "/tickets",
+    operation_id = "create-ticket",
+    tag = "tickets",
+    params((
+        "Idempotency-Key" = String, Header,
+        description = "The caller's own name for this booking: fresh and random, and the same when it is tried again",
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+        example = "7d2e0c1a-4f6b-4a57-9a0e-1c5a4b7f3e21"
+    )),
+    request_body(
+        content = NewTicketByIdOrName,
+        example = json!({
+            "eventName": "Late Show at the Ferris Wheel",
+            "quantity": 2,
+            "paymentMethod": "CREDIT_CARD"
+        })
+    ),
+    responses(
+        (
+            status = 201,
+            description = "The ticket, its seats held",
+            body = TicketView,
+            headers(
+                ("Location" = String, description = "Where the ticket is"),
+                ("Idempotent-Replayed" = String, description = "`true` when an earlier call made the booking")
+            ),
+            example = json!(example(Status::Pending))
+        ),
+        (
+            status = 404,
+            description = "`INVENTORY_NOT_FOUND`: no such event on sale; `TICKET_NOT_FOUND`: the ticket that this key \
+                           made has been deleted"
+        ),
+        (
+            status = 409,
+            description = "`INVENTORY_UNAVAILABLE`: not that many seats are left; `SALES_CLOSED`: the event has begun"
+        ),
+        (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the caller used this key for another booking"),
+    )
+)]
 pub async fn handle(desk: &Desk, request: Request) -> Result<Answer, Problem> {
     let new: NewTicket = http::body(&request, refine)?;
     let key = http::idempotency_key(&request)?;
-    let fingerprint = new.fingerprint();
-    let booked = desk.book(&new.order()?, &key, &fingerprint, &http::trace(&request)).await?;
+    let caller = http::caller(&request)?;
+    let buyer = new.user_id.unwrap_or(caller.user_id);
+    caller.may_act_for(buyer)?;
+    let fingerprint = new.fingerprint(buyer);
+    let booked = desk.book(&new.order(caller, buyer)?, &key, &fingerprint, &http::trace(&request)).await?;
     let (ticket, replayed) = match booked {
         Booked::New(ticket) => (ticket, false),
         Booked::Replayed(ticket) => (ticket, true),

@@ -1,11 +1,19 @@
-//! One file a function. The first group answers HTTP, the second runs as steps of the booking saga.
+//! One file a function. The first group answers HTTP, the second runs as steps of the booking saga, the third is invoked by another context.
 
 pub mod create_ticket;
+pub mod delete_ticket;
 pub mod get_ticket;
+pub mod list_tickets;
+pub mod list_tickets_by_event;
+pub mod list_tickets_by_status;
+pub mod list_tickets_by_user;
 pub mod request_cancellation;
+pub mod update_ticket_status;
 
 pub mod cancel_ticket;
 pub mod confirm_ticket;
+
+pub mod find_upcoming_tickets;
 
 mod answer;
 
@@ -25,3 +33,18 @@ impl Booking for BookedTicket {
         self.ticket_id
     }
 }
+
+/// This context's part of the API's document.
+#[derive(Debug, utoipa::OpenApi)]
+#[openapi(paths(
+    create_ticket::handle,
+    delete_ticket::handle,
+    get_ticket::handle,
+    list_tickets::handle,
+    list_tickets_by_event::handle,
+    list_tickets_by_status::handle,
+    list_tickets_by_user::handle,
+    request_cancellation::handle,
+    update_ticket_status::handle,
+))]
+pub struct ApiDoc;

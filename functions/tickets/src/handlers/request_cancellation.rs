@@ -8,23 +8,61 @@
 //! | emits | `TicketCancellationRequested`, which starts the saga |
 //! | safe to repeat | a second wish changes nothing and gets the same answer |
 
-use super::answer::TicketView;
-use crate::{TicketStore, domain::Unchanged, store::ChangeError};
-use boxoffice_kernel::TicketId;
+use super::answer::{TicketView, example, not_found};
+use crate::{
+    TicketStore,
+    domain::{Status, Ticket, Unchanged},
+    store::ChangeError,
+};
+use boxoffice_kernel::{TicketId, Trace};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 
-/// Answers 202 with the ticket: the wish is recorded, and a failure from here on is ours to repair.
+/// Cancels a ticket.
+///
+/// The wish is recorded at once; the money, the seats and the ticket's status follow within moments.
+/// `GET /tickets/{id}` and `GET /sagas/{ticketId}` show how far it is.
 ///
 /// # Errors
-/// When there is no such ticket, it is cancelled already, or the event has begun.
+/// When there is no such ticket, it is somebody else's, it is cancelled already, or the event has begun.
+#[utoipa::path(
+    patch,
+    path = "/tickets/{id}/cancel",
+    operation_id = "request-cancellation",
+    tag = "tickets",
+    params(("id" = inline(TicketId), Path, description = "The ticket")),
+    responses(
+        (
+            status = 202,
+            description = "The wish is recorded, now or before; a failure from here on is ours to repair",
+            body = TicketView,
+            example = json!(example(Status::Pending))
+        ),
+        (status = 404, description = "`TICKET_NOT_FOUND`: there is none, or it has been deleted"),
+        (
+            status = 409,
+            description = "`TICKET_ALREADY_CANCELLED`; `SALES_CLOSED`: the event has begun; `ILLEGAL_TRANSITION`: \
+                           it is COMPLETED"
+        ),
+    )
+)]
 pub async fn handle(store: &TicketStore, request: Request) -> Result<Answer, Problem> {
     let id: TicketId = http::path(&request, "id", Code::InvalidId)?;
-    let ticket = match store.request_cancellation(id, &http::trace(&request)).await {
-        Err(ChangeError::Unchanged(Unchanged::CancellationRequested(_))) => {
-            store.get(id).await?.ok_or(ChangeError::NotFound)?
-        }
-        outcome => outcome?,
-    };
+    let ticket = store.get(id).await?.ok_or_else(not_found)?;
+    http::caller(&request)?.may_act_for(ticket.user_id)?;
+    let ticket = wish(store, ticket, &http::trace(&request)).await?;
     Answer::accepted(&TicketView::from(ticket))
+}
+
+/// The ticket with the wish to cancel it, which may have been there before.
+///
+/// # Errors
+/// When it is too late for that.
+pub(super) async fn wish(store: &TicketStore, ticket: Ticket, trace: &Trace) -> Result<Ticket, Problem> {
+    match store.request_cancellation(ticket.id, trace).await {
+        Err(ChangeError::Unchanged(Unchanged::CancellationRequested(_))) => {
+            Ok(store.get(ticket.id).await?.ok_or(ChangeError::NotFound)?)
+        }
+        outcome => Ok(outcome?),
+    }
 }

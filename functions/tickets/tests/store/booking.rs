@@ -2,11 +2,11 @@
 
 use crate::fixture::{BoxOffice, HOLD_SECONDS, fresh_key, made, order, quantity, replayed};
 use boxoffice_inventory::domain::{NotForSale, ReservationState, Revision};
-use boxoffice_kernel::{Amount, InventoryId, Timestamp};
+use boxoffice_kernel::{Amount, InventoryId, Timestamp, UserId};
 use boxoffice_payments::{Instruction, domain::Method};
 use boxoffice_testing::{Table, for_each_dynamodb, trace};
 use boxoffice_tickets::{
-    domain::Status,
+    domain::{CancellationReason, Status},
     store::{BookError, EventRef, Order},
 };
 use serde_json::json;
@@ -134,6 +134,36 @@ async fn keys_of_different_users_have_nothing_to_do_with_each_other() {
         let second = made(office.book(&theirs, &key).await);
         assert_ne!(first.id, second.id);
         assert_eq!(database.seats(event.id).await.counts(), (6, 4, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_is_its_callers_whoever_the_ticket_is_for() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        let (own, key) = (order(event.id, 2), fresh_key());
+        let by_admin = Order { caller: UserId::generate(), ..own.clone() };
+        let (first, second) = (made(office.book(&own, &key).await), made(office.book(&by_admin, &key).await));
+        assert_ne!(first.id, second.id);
+        assert_eq!(first.user_id, second.user_id);
+        assert_eq!(replayed(office.book(&by_admin, &key).await), second);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_whose_ticket_has_been_deleted_makes_no_other() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        let (order, key) = (order(event.id, 2), fresh_key());
+        let ticket = made(office.book(&order, &key).await);
+        office.tickets.cancel(ticket.id, CancellationReason::HoldExpired, &trace()).await.unwrap();
+        office.tickets.delete(ticket.id, &trace()).await.unwrap();
+        let refused = office.book(&order, &key).await;
+        assert!(matches!(refused, Err(BookError::Deleted)), "{refused:?}");
     })
     .await;
 }

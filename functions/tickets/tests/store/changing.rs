@@ -1,9 +1,9 @@
-//! What becomes of a ticket: AP-52, AP-53 and AP-55.
+//! What becomes of a ticket: AP-52, AP-53, AP-55, AP-61 and AP-62.
 
 use crate::fixture::BoxOffice;
 use boxoffice_inventory::{domain::ReservationState, store::Release};
 use boxoffice_kernel::{TicketId, Timestamp};
-use boxoffice_testing::{for_each_dynamodb, trace};
+use boxoffice_testing::{Table, for_each_dynamodb, trace};
 use boxoffice_tickets::{
     domain::{CancellationReason, Status, Unchanged},
     store::ChangeError,
@@ -234,6 +234,59 @@ async fn nobody_cancels_a_ticket_after_its_event_began() {
 }
 
 #[tokio::test]
+async fn a_ticket_is_completed_once_its_event_has_begun_and_stays_confirmed_to_the_saga() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale_from(10, Timestamp::now().plus_seconds(2)).await;
+        let (paid, unpaid) = (office.ticket(event.id, 1).await, office.ticket(event.id, 1).await);
+        office.sale.confirm(paid.id, &trace()).await.unwrap();
+        let early = office.tickets.complete(paid.id, &trace()).await;
+        assert!(matches!(early, Err(ChangeError::Unchanged(Unchanged::EventToCome(_)))), "{early:?}");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+
+        let mut running = JoinSet::new();
+        for _ in 0..4 {
+            let office = office.clone();
+            running.spawn(async move { office.tickets.complete(paid.id, &trace()).await.is_ok() });
+        }
+        assert_eq!(running.join_all().await.into_iter().filter(|completed| *completed).count(), 1);
+        assert_eq!(office.stored(paid.id).await.status, Status::Completed);
+        // A step that is repeated because its answer was lost finds its work done, and does not turn the saga back.
+        office.sale.confirm(paid.id, &trace()).await.unwrap();
+        assert_eq!(database.history(paid.id).await, ["TicketCreated", "TicketConfirmed", "TicketCompleted"]);
+
+        let never = office.tickets.complete(unpaid.id, &trace()).await;
+        assert!(matches!(never, Err(ChangeError::Unchanged(Unchanged::Never(Status::Pending)))), "{never:?}");
+        assert_eq!(database.seats(event.id).await.counts(), (8, 1, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_a_ticket_that_is_over_is_deleted_and_then_it_is_gone_but_for_its_history() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        let ticket = office.ticket(event.id, 1).await;
+        let refused = office.tickets.delete(ticket.id, &trace()).await;
+        assert!(matches!(refused, Err(ChangeError::Unchanged(Unchanged::NotSettled(Status::Pending)))), "{refused:?}");
+        office.tickets.cancel(ticket.id, CancellationReason::HoldExpired, &trace()).await.unwrap();
+
+        let mut running = JoinSet::new();
+        for _ in 0..4 {
+            let office = office.clone();
+            running.spawn(async move { office.tickets.delete(ticket.id, &trace()).await.is_ok() });
+        }
+        assert_eq!(running.join_all().await.into_iter().filter(|deleted| *deleted).count(), 1);
+        assert_eq!(office.tickets.get(ticket.id).await.unwrap(), None);
+        assert_eq!(database.history(ticket.id).await, ["TicketCreated", "TicketCancelled", "TicketDeleted"]);
+        // Marked, not erased.
+        assert!(database.items(Table::Tickets).await.iter().any(|item| item.contains_key("deletedAt")));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_ticket_nobody_booked_is_not_found() {
     for_each_dynamodb(|database| async move {
         let office = BoxOffice::new(&database);
@@ -245,6 +298,10 @@ async fn a_ticket_nobody_booked_is_not_found() {
         assert!(matches!(cancelled, Err(ChangeError::NotFound)), "{cancelled:?}");
         let wished = office.tickets.request_cancellation(nobody, &trace()).await;
         assert!(matches!(wished, Err(ChangeError::NotFound)), "{wished:?}");
+        let completed = office.tickets.complete(nobody, &trace()).await;
+        assert!(matches!(completed, Err(ChangeError::NotFound)), "{completed:?}");
+        let deleted = office.tickets.delete(nobody, &trace()).await;
+        assert!(matches!(deleted, Err(ChangeError::NotFound)), "{deleted:?}");
         assert!(database.events().await.is_empty());
     })
     .await;

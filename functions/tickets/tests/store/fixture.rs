@@ -38,7 +38,11 @@ pub(crate) fn fingerprint(order: &Order) -> Fingerprint {
 }
 
 pub(crate) fn order(event: InventoryId, seats: u32) -> Order {
-    Order { user_id: UserId::generate(), event: EventRef::Id(event), quantity: quantity(seats), instruction: None }
+    order_by(UserId::generate(), event, seats)
+}
+
+pub(crate) fn order_by(user_id: UserId, event: InventoryId, seats: u32) -> Order {
+    Order { caller: user_id, user_id, event: EventRef::Id(event), quantity: quantity(seats), instruction: None }
 }
 
 impl BoxOffice {

@@ -5,5 +5,6 @@
 mod booking;
 mod changing;
 mod fixture;
+mod listing;
 mod model;
 mod race;

@@ -1,0 +1,94 @@
+//! Mail by SES, text and push messages by SNS.
+//!
+//! SES by its first API: the second is not everywhere this must run.
+
+use crate::{
+    content::Composed,
+    domain::Address,
+    sender::{MessageSender, SendError},
+};
+use aws_sdk_ses::{
+    error::{BuildError, ProvideErrorMetadata, SdkError},
+    types::{Body, Content, Destination, Message},
+};
+use boxoffice_runtime::config::{self, ConfigError};
+
+/// Sends mail in the name of one address.
+#[derive(Debug, Clone)]
+pub struct AwsSender {
+    mail: aws_sdk_ses::Client,
+    messages: aws_sdk_sns::Client,
+    from: String,
+}
+
+impl AwsSender {
+    /// A sender in this address's name, which SES must know as verified.
+    pub fn new(mail: aws_sdk_ses::Client, messages: aws_sdk_sns::Client, from: impl Into<String>) -> Self {
+        Self { mail, messages, from: from.into() }
+    }
+
+    /// In the name that the environment gives.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub fn from_env(mail: aws_sdk_ses::Client, messages: aws_sdk_sns::Client) -> Result<Self, ConfigError> {
+        Ok(Self::new(mail, messages, config::required("NOTIFICATION_SENDER")?))
+    }
+
+    async fn send_mail(&self, to: &str, message: &Composed) -> Result<(), SendError> {
+        let body = Body::builder().text(utf8(&message.text)?).html(utf8(&message.html)?).build();
+        let mail = Message::builder().subject(utf8(&message.subject)?).body(body).build();
+        let to = Destination::builder().to_addresses(to).build();
+        let sent = self.mail.send_email().source(&self.from).destination(to).message(mail).send().await;
+        sent.map(drop).map_err(|error| sorted("SES", &error))
+    }
+
+    async fn send_text(&self, to: &str, message: &Composed) -> Result<(), SendError> {
+        let sent = self.messages.publish().phone_number(to).message(message.message.as_str()).send().await;
+        sent.map(drop).map_err(|error| sorted("SNS", &error))
+    }
+
+    async fn push(&self, to: &str, message: &Composed) -> Result<(), SendError> {
+        let publish = self.messages.publish().target_arn(to).message_structure("json").message(message.push_payload());
+        publish.send().await.map(drop).map_err(|error| sorted("SNS", &error))
+    }
+}
+
+impl MessageSender for AwsSender {
+    async fn send(&self, to: Address<'_>, message: &Composed) -> Result<(), SendError> {
+        match to {
+            Address::Email(email) => self.send_mail(email.as_str(), message).await,
+            Address::Phone(phone) => self.send_text(phone.as_str(), message).await,
+            Address::Device(endpoint) => self.push(endpoint.as_str(), message).await,
+        }
+    }
+}
+
+fn utf8(text: &str) -> Result<Content, SendError> {
+    let refused = |error: BuildError| SendError::Unavailable(error.to_string());
+    Content::builder().charset("UTF-8").data(text).build().map_err(refused)
+}
+
+/// What a service says of this very message or address. By name only: its words repeat the address.
+const FINAL: [&str; 9] = [
+    "MessageRejected",
+    "InvalidParameterValue",
+    "InvalidParameter",
+    "InvalidParameterException",
+    "ParameterValueInvalid",
+    "EndpointDisabled",
+    "PlatformApplicationDisabled",
+    "OptedOut",
+    "NotFound",
+];
+
+fn sorted<E, R>(service: &str, error: &SdkError<E, R>) -> SendError
+where
+    E: ProvideErrorMetadata,
+{
+    match error.code() {
+        Some(code) if FINAL.contains(&code) => SendError::Refused(format!("{service} refused the message: {code}")),
+        Some(code) => SendError::Unavailable(format!("{service} did not take the message: {code}")),
+        None => SendError::Unavailable(format!("{service} did not answer")),
+    }
+}

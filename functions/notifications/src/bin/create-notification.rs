@@ -1,0 +1,14 @@
+//! Lambda entry point; see [`boxoffice_notifications::handlers::create_notification`].
+
+use boxoffice_notifications::handlers::create_notification;
+use boxoffice_runtime::{auth::Gate, http, init_telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_telemetry();
+    let store = boxoffice_notifications::store_from_env()?;
+    http::serve("create-notification", Gate::from_env()?, async |request| {
+        create_notification::handle(&store, request).await
+    })
+    .await
+}

@@ -1,0 +1,81 @@
+//! What the API shows of a notification, and how it refuses.
+
+use crate::{
+    content::{FreeText, Template},
+    domain::{NotToSend, Notification, Status},
+    store::ChangeError,
+};
+use boxoffice_aws::Page;
+use boxoffice_kernel::{Channel, Correlation, EventId, NotificationId, Timestamp, UserId};
+use boxoffice_runtime::{Code, Problem};
+use serde::Serialize;
+
+/// A notification, as the API shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Notification)]
+pub(crate) struct NotificationView {
+    id: NotificationId,
+    user_id: UserId,
+    /// What it says; a mail says it with more around it.
+    message: FreeText,
+    /// By which channel.
+    #[serde(rename = "type")]
+    channel: Channel,
+    status: Status,
+    template: Template,
+    created_at: Timestamp,
+    /// When it was handed over to what delivers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_at: Option<Timestamp>,
+    /// Why it will not be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_reason: Option<String>,
+    /// How often it was tried.
+    attempts: u32,
+    /// The event that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
+    /// The request that began it all.
+    #[schema(value_type = String)]
+    correlation_id: Correlation,
+}
+
+impl From<Notification> for NotificationView {
+    fn from(notification: Notification) -> Self {
+        Self {
+            template: notification.template(),
+            id: notification.id,
+            user_id: notification.user_id,
+            message: notification.message,
+            channel: notification.channel,
+            status: notification.status,
+            created_at: notification.created_at,
+            sent_at: notification.sent_at,
+            failure_reason: notification.failure_reason,
+            attempts: notification.attempts,
+            event_id: notification.event_id,
+            correlation_id: notification.correlation_id,
+        }
+    }
+}
+
+pub(crate) fn page(page: Page<Notification>) -> Page<NotificationView> {
+    Page { items: page.items.into_iter().map(NotificationView::from).collect(), next: page.next }
+}
+
+pub(crate) fn not_found() -> Problem {
+    Problem::new(Code::NotificationNotFound, "There is no notification with this id.")
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotFound | ChangeError::Unchanged(NotToSend::Deleted) => not_found(),
+            ChangeError::Unchanged(error @ (NotToSend::Settled(_) | NotToSend::Leased(_))) => {
+                Self::new(Code::IllegalTransition, format!("{error}."))
+            }
+            ChangeError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Lists a user's notifications, newest first.
+//!
+//! | | |
+//! |---|---|
+//! | trigger | `GET /notifications/user/{userId}?limit=&next=` |
+//! | reads | a page of notifications (AP-109) |
+
+use super::answer::{NotificationView, page};
+use crate::{NotificationStore, store::Which};
+use boxoffice_aws::{Cursor, Page};
+use boxoffice_kernel::UserId;
+use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use lambda_http::Request;
+
+/// Lists a user's notifications, newest first.
+///
+/// # Errors
+/// When a parameter is not what it should be, or it is another user's list.
+#[utoipa::path(
+    get,
+    path = "/notifications/user/{userId}",
+    operation_id = "list-notifications-by-user",
+    tag = "notifications",
+    params(
+        ("userId" = UserId, Path, description = "The user."),
+        ("limit" = Option<u16>, Query, description = "How many at most; 20 unless given.", minimum = 1, maximum = 100),
+        ("next" = Option<Cursor>, Query, description = "Where to go on: `next` of the page before."),
+    ),
+    responses((
+        status = 200,
+        description = "A page of them.",
+        body = inline(Page<NotificationView>),
+        example = json!({
+            "items": [{
+                "id": "ntf_01970000000070008000000000000002",
+                "userId": "usr_01970000000070008000000000000001",
+                "message": "Your account is ready. From now on we tell you here what becomes of your bookings.",
+                "type": "EMAIL",
+                "status": "SENT",
+                "template": "WELCOME",
+                "createdAt": "2030-05-01T08:00:00.000Z",
+                "sentAt": "2030-05-01T08:00:01.000Z",
+                "attempts": 1,
+                "eventId": "evt_01970000000070008000000000000002",
+                "correlationId": "1c35062b-f2fc-4796-a62a-c3d2fcdbeb80"
+            }]
+        })
+    ))
+)]
+pub async fn handle(store: &NotificationStore, request: Request) -> Result<Answer, Problem> {
+    let user: UserId = http::path(&request, "userId", Code::InvalidId)?;
+    http::caller(&request)?.may_act_for(user)?;
+    let (limit, cursor) = http::paging(&request)?;
+    Answer::ok(&page(store.list(Which::Of(user), limit, cursor).await?))
+}

@@ -1,0 +1,513 @@
+//! The read models in DynamoDB.
+//!
+//! | Item | `pk` | `sk` | |
+//! |---|---|---|---|
+//! | which epoch is shown, and which is being built | `EPOCH` | `EPOCH` | `current`, `building`? |
+//! | how far the stream has been read | `PROGRESS` | `PROGRESS` | `occurredAt`, `projectedAt` |
+//! | a booking | `E<epoch>#BOOKINGS#<userId>` | `<ticketId>` | [`Booking`], `revision` |
+//! | a user who is gone | `E<epoch>#BOOKINGS#<userId>` | `~GONE` | |
+//! | an event on sale | `E<epoch>#EVENT#<inventoryId>` | `EVENT` | [`OnSale`] |
+//! | an hour of its sales | `E<epoch>#SALES#<inventoryId>#<bucket>` | `HOUR#<hour>#<currency>` | [`Counts`] |
+//!
+//! An *epoch* is one making of all read models. Its number is in every key, so that the next can be made beside the one that is shown.
+//!
+//! A booking remembers what it was told, and is written in one transaction with what that adds to the sales: an event that comes again tells it
+//! nothing, so it adds nothing, however late it comes. Sales are spread over [`BUCKETS`] partitions, because a partition takes about 1,000 writes a
+//! second and a transaction's write counts twice; they are summed when they are read, by the hour and in all.
+
+use crate::domain::{Booking, Counts, OnSale, Sales, Slot};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, Put, Update},
+};
+use boxoffice_aws::{
+    Cursor, Item, Limit, ListError, Page, StoreError, Transaction, Uncommitted,
+    attribute::{number, text},
+    transaction::{Attempt, Written, built, conditional, get, read, until_current, write},
+};
+use boxoffice_kernel::{Currency, InventoryId, TicketId, Timestamp, UserId};
+use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
+
+/// Over how many partitions the sales of an event are spread.
+pub const BUCKETS: u32 = 8;
+
+const EPOCH: &str = "EPOCH";
+const PROGRESS: &str = "PROGRESS";
+const EVENT: &str = "EVENT";
+/// Sorts after every ticket, so that the newest of a user's bookings is this.
+const GONE: &str = "~GONE";
+const HOUR: &str = "HOUR#";
+
+/// One making of all read models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    fn pk(self, rest: impl Display) -> AttributeValue {
+        text(format_args!("E{}#{rest}", self.0))
+    }
+
+    /// The epoch that an item with this partition key is of.
+    fn of(pk: &str) -> Option<Self> {
+        pk.strip_prefix('E')?.split_once('#')?.0.parse().ok().map(Self)
+    }
+}
+
+/// Which epoch is shown, and which is being built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Epochs {
+    /// What readers see.
+    pub current: Epoch,
+    /// What is to take its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub building: Option<Epoch>,
+}
+
+impl Epochs {
+    /// Every epoch that events go to.
+    pub fn written(self) -> impl Iterator<Item = Epoch> {
+        [Some(self.current), self.building].into_iter().flatten()
+    }
+}
+
+/// How far the stream has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// When the newest event happened that a read model knows of.
+    pub occurred_at: Timestamp,
+    /// When it came to know of it.
+    pub projected_at: Timestamp,
+}
+
+impl Progress {
+    /// How long that took.
+    pub fn lag_millis(&self) -> i64 {
+        self.projected_at.unix_millis() - self.occurred_at.unix_millis()
+    }
+}
+
+/// A booking as it lies in the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct BookingItem {
+    #[serde(flatten)]
+    booking: Booking,
+    revision: u64,
+}
+
+/// A booking to show, with its event as it is now, where that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booked {
+    /// The booking.
+    pub booking: Booking,
+    /// Its event.
+    pub event: Option<OnSale>,
+}
+
+/// An event's sales, to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSales {
+    /// The event as it is now.
+    pub event: OnSale,
+    /// Its sales, by hour and currency.
+    pub sales: Sales,
+    /// How far they go.
+    pub progress: Option<Progress>,
+}
+
+/// Where read models are kept.
+#[derive(Debug, Clone)]
+pub struct ViewStore {
+    client: Client,
+    table: String,
+}
+
+/// In which bucket a ticket's sales are counted. The last digit of an id is random.
+pub fn bucket(ticket: TicketId) -> u32 {
+    ticket.to_string().chars().last().and_then(|digit| digit.to_digit(16)).unwrap_or(0) % BUCKETS
+}
+
+fn bookings(epoch: Epoch, user: UserId) -> AttributeValue {
+    epoch.pk(format_args!("BOOKINGS#{user}"))
+}
+
+fn event(epoch: Epoch, inventory: InventoryId) -> AttributeValue {
+    epoch.pk(format_args!("EVENT#{inventory}"))
+}
+
+fn sales(epoch: Epoch, inventory: InventoryId, bucket: u32) -> AttributeValue {
+    epoch.pk(format_args!("SALES#{inventory}#{bucket}"))
+}
+
+fn hour(slot: &Slot) -> String {
+    format!("{HOUR}{}#{}", slot.hour, slot.currency)
+}
+
+fn slot_of(sk: &str) -> Option<Slot> {
+    let (hour, currency) = sk.strip_prefix(HOUR)?.split_once('#')?;
+    let currency = Currency::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(currency));
+    Some(Slot { hour: hour.parse().ok()?, currency: currency.ok()? })
+}
+
+impl ViewStore {
+    /// The read models in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// AP-120 which epochs there are.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn epochs(&self) -> Result<Epochs, StoreError> {
+        let item = get(&self.client, &self.table, text(EPOCH), EPOCH).await?;
+        item.map_or_else(|| Ok(Epochs::default()), |item| read("epochs", item))
+    }
+
+    /// AP-121 get booking.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn booking(&self, epoch: Epoch, user: UserId, ticket: TicketId) -> Result<Option<Booking>, StoreError> {
+        Ok(self.booking_item(epoch, user, ticket).await?.map(|item| item.booking))
+    }
+
+    async fn booking_item(
+        &self,
+        epoch: Epoch,
+        user: UserId,
+        ticket: TicketId,
+    ) -> Result<Option<BookingItem>, StoreError> {
+        let item = get(&self.client, &self.table, bookings(epoch, user), &ticket.to_string()).await?;
+        item.map(|item| read("booking", item)).transpose()
+    }
+
+    /// AP-122 tell a booking something: the booking, and what that adds to its event's sales, in one transaction. What it knows already changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn tell(&self, epoch: Epoch, news: &Booking) -> Result<(), StoreError> {
+        until_current(|| async {
+            let before = self.booking_item(epoch, news.user_id, news.ticket_id).await?;
+            let revision = before.as_ref().map(|before| before.revision);
+            let known = before.map_or_else(|| Booking::unknown(news.ticket_id, news.user_id), |before| before.booking);
+            let after = known.clone().merge(news.clone());
+            if after == known {
+                return Ok(Attempt::Done(()));
+            }
+            let added = after.sales().since(&known.sales());
+            let inventory = after.ticket.as_ref().map(|ticket| ticket.inventory_id);
+            let mut transaction = Transaction::new().put((), self.put_booking(epoch, after, revision)?);
+            if let Some(inventory) = inventory {
+                for (slot, counts) in &added.0 {
+                    transaction = transaction.update((), self.add(epoch, inventory, news.ticket_id, slot, counts)?);
+                }
+            }
+            let written = transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)?;
+            Ok(Attempt::when(written, ()))
+        })
+        .await
+    }
+
+    fn put_booking(&self, epoch: Epoch, booking: Booking, before: Option<u64>) -> Result<Put, StoreError> {
+        let (pk, sk) = (bookings(epoch, booking.user_id), booking.ticket_id.to_string());
+        let item = BookingItem { booking, revision: before.unwrap_or(0) + 1 };
+        let put = Put::builder().table_name(&self.table).set_item(Some(write(&item, pk, &sk)?));
+        built(match before {
+            None => put.condition_expression("attribute_not_exists(pk)").build(),
+            Some(revision) => put
+                .condition_expression("revision = :before")
+                .expression_attribute_values(":before", number(revision))
+                .build(),
+        })
+    }
+
+    fn add(
+        &self,
+        epoch: Epoch,
+        inventory: InventoryId,
+        ticket: TicketId,
+        slot: &Slot,
+        counts: &Counts,
+    ) -> Result<Update, StoreError> {
+        let signed = |count: i64| AttributeValue::N(count.to_string());
+        built(
+            Update::builder()
+                .table_name(&self.table)
+                .key("pk", sales(epoch, inventory, bucket(ticket)))
+                .key("sk", text(hour(slot)))
+                .update_expression(
+                    "ADD held :held, sold :sold, cancelled :cancelled, returned :returned, \
+                     revenueMinor :revenue, refundsMinor :refunds",
+                )
+                .expression_attribute_values(":held", signed(counts.held))
+                .expression_attribute_values(":sold", signed(counts.sold))
+                .expression_attribute_values(":cancelled", signed(counts.cancelled))
+                .expression_attribute_values(":returned", signed(counts.returned))
+                .expression_attribute_values(":revenue", signed(counts.revenue))
+                .expression_attribute_values(":refunds", signed(counts.refunds))
+                .build(),
+        )
+    }
+
+    /// AP-123 keep an event on sale as it is now, unless a later version of it is kept already.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn keep_event(&self, epoch: Epoch, on_sale: &OnSale) -> Result<(), StoreError> {
+        let outcome = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write(on_sale, event(epoch, on_sale.inventory_id), EVENT)?))
+            .condition_expression("attribute_not_exists(pk) OR version < :version")
+            .expression_attribute_values(":version", number(on_sale.version))
+            .send()
+            .await;
+        // Refused, it is late: what is there is newer.
+        conditional(outcome).map(|_| ())
+    }
+
+    /// AP-124 close the list of a user who is gone. The bookings stay, because the sales follow from them; nobody is shown them any more.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn close(&self, epoch: Epoch, user: UserId) -> Result<(), StoreError> {
+        let item = Item::from([("pk".into(), bookings(epoch, user)), ("sk".into(), text(GONE))]);
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(|_| ()).map_err(StoreError::from_sdk)
+    }
+
+    /// AP-125 note how far the stream has been read, unless that is known to be further already.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn note(&self, progress: &Progress) -> Result<(), StoreError> {
+        let outcome = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write(progress, text(PROGRESS), PROGRESS)?))
+            .condition_expression("attribute_not_exists(pk) OR occurredAt < :at")
+            .expression_attribute_values(":at", text(progress.occurred_at))
+            .send()
+            .await;
+        conditional(outcome).map(|_| ())
+    }
+
+    /// AP-126 how far the stream has been read.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn progress(&self) -> Result<Option<Progress>, StoreError> {
+        let item = get(&self.client, &self.table, text(PROGRESS), PROGRESS).await?;
+        item.map(|item| read("progress", item)).transpose()
+    }
+
+    /// AP-127 an event on sale as it is now.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn event(&self, epoch: Epoch, inventory: InventoryId) -> Result<Option<OnSale>, StoreError> {
+        let item = get(&self.client, &self.table, event(epoch, inventory), EVENT).await?;
+        item.map(|item| read("event", item)).transpose()
+    }
+
+    /// AP-128 a user's bookings, newest first: one query, and the events they are for.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn bookings(
+        &self,
+        user: UserId,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Booked>, ListError> {
+        // Without the epoch, so that a cursor outlives a rebuild.
+        let list = format!("BOOKINGS#{user}");
+        let after = cursor.map(|cursor| cursor.position(&list)).transpose()?;
+        let epoch = self.epochs().await?.current;
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .expression_attribute_values(":pk", bookings(epoch, user))
+            .scan_index_forward(false)
+            // One more than asked for says whether there are more.
+            .limit(i32::try_from(limit.get() + 1).unwrap_or(i32::MAX));
+        query = match after {
+            None => query.key_condition_expression("pk = :pk"),
+            Some(after) => query
+                .key_condition_expression("pk = :pk AND sk < :after")
+                .expression_attribute_values(":after", text(after)),
+        };
+        let found = query.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default();
+        if found.first().and_then(|item| item.get("sk")) == Some(&text(GONE)) {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let mut found = found
+            .into_iter()
+            .map(|item| read::<BookingItem>("booking", item).map(|item| item.booking))
+            .collect::<Result<Vec<_>, _>>()?;
+        let more = found.len() > limit.get();
+        found.truncate(limit.get());
+        let next = found.last().filter(|_| more).map(|last| Cursor::after(&list, &last.ticket_id.to_string()));
+        let events = self.events_of(epoch, &found).await?;
+        let event = |booking: &Booking| events.get(&booking.ticket.as_ref()?.inventory_id).cloned();
+        Ok(Page { items: found.into_iter().map(|booking| Booked { event: event(&booking), booking }).collect(), next })
+    }
+
+    async fn events_of(&self, epoch: Epoch, bookings: &[Booking]) -> Result<BTreeMap<InventoryId, OnSale>, StoreError> {
+        let booked = bookings.iter().filter_map(|booking| booking.ticket.as_ref());
+        let wanted: BTreeSet<InventoryId> = booked.map(|ticket| ticket.inventory_id).collect();
+        let found = try_join_all(wanted.into_iter().map(|id| self.event(epoch, id))).await?;
+        Ok(found.into_iter().flatten().map(|event| (event.inventory_id, event)).collect())
+    }
+
+    /// AP-129 an event's sales: every bucket of them, added up.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn sales(&self, inventory: InventoryId) -> Result<Option<EventSales>, StoreError> {
+        let epoch = self.epochs().await?.current;
+        let Some(event) = self.event(epoch, inventory).await? else { return Ok(None) };
+        // Read before the sales, which then are at least as far.
+        let progress = self.progress().await?;
+        let mut total = Sales::default();
+        for bucket in try_join_all((0..BUCKETS).map(|bucket| self.bucket(epoch, inventory, bucket))).await? {
+            total += bucket;
+        }
+        Ok(Some(EventSales { event, sales: total, progress }))
+    }
+
+    async fn bucket(&self, epoch: Epoch, inventory: InventoryId, bucket: u32) -> Result<Sales, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :hour)")
+            .expression_attribute_values(":pk", sales(epoch, inventory, bucket))
+            .expression_attribute_values(":hour", text(HOUR));
+        let items: Vec<Item> =
+            query.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(StoreError::from_sdk)?;
+        let hours = items.into_iter().map(|item| {
+            let slot = item.get("sk").and_then(|sk| sk.as_s().ok()).and_then(|sk| slot_of(sk));
+            let slot = slot.ok_or_else(|| StoreError::malformed("sales", "not an hour's key"))?;
+            Ok((slot, read::<Counts>("sales", item)?))
+        });
+        hours.collect::<Result<_, _>>().map(Sales)
+    }
+
+    /// AP-130 the epoch being built; a new one where there is none.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn begin_building(&self) -> Result<Epoch, StoreError> {
+        until_current(|| async {
+            let Epochs { current, building } = self.epochs().await?;
+            if let Some(building) = building {
+                return Ok(Attempt::Done(building));
+            }
+            let next = current.next();
+            let epochs = Epochs { current, building: Some(next) };
+            let outcome = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(write(&epochs, text(EPOCH), EPOCH)?))
+                .condition_expression(
+                    "attribute_not_exists(pk) OR (#current = :current AND attribute_not_exists(building))",
+                )
+                .expression_attribute_names("#current", "current")
+                .expression_attribute_values(":current", number(current.0))
+                .send()
+                .await;
+            Ok(Attempt::when(conditional(outcome)?, next))
+        })
+        .await
+    }
+
+    /// AP-131 show what was being built. Somebody else may have done so.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn show(&self, built: Epoch) -> Result<Written, StoreError> {
+        let epochs = Epochs { current: built, building: None };
+        let outcome = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write(&epochs, text(EPOCH), EPOCH)?))
+            .condition_expression("building = :built")
+            .expression_attribute_values(":built", number(built.0))
+            .send()
+            .await;
+        conditional(outcome)
+    }
+
+    /// AP-132 delete what is of neither the epoch shown nor one being built, and say how many items that were. Reads the whole table: an operator's
+    /// command calls it, no request does.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn sweep(&self) -> Result<usize, StoreError> {
+        let kept: Vec<Epoch> = self.epochs().await?.written().collect();
+        let mut pages =
+            self.client.scan().table_name(&self.table).projection_expression("pk, sk").into_paginator().send();
+        let mut swept = 0;
+        while let Some(page) = pages.next().await {
+            let keys = page.map_err(StoreError::from_sdk)?.items.unwrap_or_default();
+            let epoch = |key: &Item| key.get("pk").and_then(|pk| pk.as_s().ok()).and_then(|pk| Epoch::of(pk));
+            let old = keys.into_iter().filter(|key| epoch(key).is_some_and(|epoch| !kept.contains(&epoch)));
+            let old: Vec<Item> = old.collect();
+            swept += old.len();
+            for some in old.chunks(25) {
+                try_join_all(some.iter().map(|key| self.delete(key.clone()))).await?;
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn delete(&self, key: Item) -> Result<(), StoreError> {
+        let deleted = self.client.delete_item().table_name(&self.table).set_key(Some(key)).send().await;
+        deleted.map(|_| ()).map_err(StoreError::from_sdk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hours_key_leads_back_to_it() {
+        let slot = Slot { hour: "2030-01-01T10:00:00.000Z".parse().unwrap(), currency: Currency::Chf };
+        assert_eq!(hour(&slot), "HOUR#2030-01-01T10:00:00.000Z#CHF");
+        assert_eq!(slot_of(&hour(&slot)), Some(slot));
+        assert_eq!(slot_of("HOUR#yesterday#CHF"), None);
+    }
+
+    #[test]
+    fn a_key_says_its_epoch() {
+        let key = bookings(Epoch(12), UserId::generate());
+        assert_eq!(Epoch::of(key.as_s().unwrap()), Some(Epoch(12)));
+        for other in ["EPOCH", "PROGRESS", "EVT#evt_1#x"] {
+            assert_eq!(Epoch::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_user_who_is_gone_sorts_after_their_tickets() {
+        assert!(GONE > TicketId::generate().to_string().as_str());
+    }
+}

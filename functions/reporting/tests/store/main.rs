@@ -1,0 +1,8 @@
+//! The read models on real tables: each condition is evaluated by a DynamoDB, none by a mock.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
+
+mod fixture;
+mod listing;
+mod projecting;
+mod rebuilding;

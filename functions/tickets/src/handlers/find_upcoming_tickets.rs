@@ -1,0 +1,36 @@
+//! Says how many tickets of a user are to events still to come, for who is about to delete the user.
+//!
+//! | | |
+//! |---|---|
+//! | trigger | invoked by `delete-user`, with `{"userId"}` |
+//! | reads | every page of the user's list (AP-60) |
+//! | answers | `{"count"}` |
+//! | fails with | `Transient`, `Defect` |
+//! | safe to repeat | it only reads |
+
+use crate::TicketStore;
+use boxoffice_kernel::{Timestamp, UserId};
+use boxoffice_runtime::StepFailure;
+use serde::{Deserialize, Serialize};
+
+/// Whose tickets.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Question {
+    user_id: UserId,
+}
+
+/// How many.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Upcoming {
+    count: usize,
+}
+
+/// Succeeds with the number of them that are PENDING or CONFIRMED.
+///
+/// # Errors
+/// See the table above.
+pub async fn run(store: &TicketStore, question: Question) -> Result<Upcoming, StepFailure> {
+    let count = store.count_upcoming(question.user_id, Timestamp::now()).await?;
+    Ok(Upcoming { count })
+}

@@ -1,0 +1,11 @@
+//! Lambda entry point; see [`boxoffice_users::handlers::update_user`].
+
+use boxoffice_runtime::{auth::Gate, http, init_telemetry};
+use boxoffice_users::handlers::update_user;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    init_telemetry();
+    let users = boxoffice_users::store_from_env()?;
+    http::serve("update-user", Gate::from_env()?, async |request| update_user::handle(&users, request).await).await
+}

@@ -1,0 +1,114 @@
+//! Changes a user's profile; for an ADMIN, also their role.
+//!
+//! | | |
+//! |---|---|
+//! | trigger | `PUT /users/{id}` |
+//! | reads | the user (AP-80) |
+//! | writes | the user and what is unique in them (AP-84); with another role, the end of every session (AP-91) |
+//! | emits | `UserUpdated`, unless nothing is different |
+//! | safe to repeat | a user who is like that already stays so |
+
+use super::answer::{UserView, actor};
+use crate::{
+    UserStore,
+    domain::{Change, Username},
+};
+use boxoffice_kernel::{Channel, Email, PhoneNumber, PushEndpoint, Role, Text, UserId};
+use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use lambda_http::Request;
+use serde::{Deserialize, Deserializer};
+
+/// What is absent stays as it is.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absence leaves, null takes away")]
+pub(crate) struct UserChange {
+    username: Option<Username>,
+    email: Option<Email>,
+    first_name: Option<Text<50>>,
+    last_name: Option<Text<50>>,
+    notification_channel: Option<Channel>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<PhoneNumber>)]
+    phone: Option<Option<PhoneNumber>>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<PushEndpoint>)]
+    push_endpoint: Option<Option<PushEndpoint>>,
+    /// An ADMIN's to change, and not their own.
+    role: Option<Role>,
+    /// The version that was read: with it, a change that somebody else made since is not overwritten.
+    #[schema(minimum = 0)]
+    version: Option<u64>,
+}
+
+/// Whatever is there, `null` among it.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl From<UserChange> for Change {
+    fn from(change: UserChange) -> Self {
+        Self {
+            username: change.username,
+            email: change.email,
+            first_name: change.first_name,
+            last_name: change.last_name,
+            channel: change.notification_channel,
+            phone: change.phone,
+            push_endpoint: change.push_endpoint,
+            role: change.role,
+            version: change.version,
+        }
+    }
+}
+
+/// Change a user
+///
+/// What is absent stays as it is. Another role ends every session of the user.
+///
+/// # Errors
+/// When there is no such user, it is not the caller's to change, a name is taken, or somebody else was first.
+#[utoipa::path(
+    put,
+    path = "/users/{id}",
+    operation_id = "update-user",
+    tag = "users",
+    params(("id" = UserId, Path, description = "The user")),
+    request_body(content = UserChange, example = json!({ "notificationChannel": "SMS", "phone": "+14155550123" })),
+    responses(
+        (status = 200, description = "The user", body = UserView, example = json!({
+            "id": "usr_01970000000070008000000000000001", "username": "ada.lovelace", "email": "ada@example.org",
+            "firstName": "Ada", "lastName": "Lovelace", "role": "USER", "notificationChannel": "SMS",
+            "phone": "+14155550123", "version": 2,
+            "createdAt": "2026-11-23T10:00:00.000Z", "updatedAt": "2026-11-23T10:05:00.000Z"
+        })),
+        (status = 404, description = "`USER_NOT_FOUND`: there is none"),
+        (status = 409, description = "`USERNAME_TAKEN`, `EMAIL_TAKEN`: another user has it; `VERSION_CONFLICT`: somebody else was first; \
+            `ILLEGAL_TRANSITION`: an ADMIN's own role"),
+    )
+)]
+pub async fn handle(users: &UserStore, request: Request) -> Result<Answer, Problem> {
+    let id: UserId = http::path(&request, "id", Code::InvalidId)?;
+    let caller = http::caller(&request)?;
+    caller.may_act_for(id)?;
+    let change: UserChange = http::body(&request, |_| None)?;
+    let user = users.change(id, &change.into(), actor(&caller), &http::trace(&request)).await?;
+    Answer::ok(&UserView::from(user))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_and_absence_are_told_apart_where_it_matters() {
+        let read = |body: &str| -> Change { serde_json::from_str::<UserChange>(body).unwrap().into() };
+        assert_eq!(read("{}").phone, None);
+        assert_eq!(read(r#"{"phone":null}"#).phone, Some(None));
+        assert!(matches!(read(r#"{"phone":"+14155550123"}"#).phone, Some(Some(_))));
+        assert_eq!(read(r#"{"pushEndpoint":null}"#).push_endpoint, Some(None));
+        assert!(serde_json::from_str::<UserChange>(r#"{"password":"new"}"#).is_err());
+    }
+}

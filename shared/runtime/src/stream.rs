@@ -1,0 +1,114 @@
+//! The event store's stream, read.
+//!
+//! Two functions read it: one puts the events on the bus, the other keeps the read models. What is an event is the same to both.
+
+use aws_lambda_events::event::dynamodb::EventRecord;
+use boxoffice_kernel::Timestamp;
+
+/// An event as it lies in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its place in the stream.
+    pub sequence_number: String,
+    /// Its aggregate.
+    pub aggregate_id: String,
+    /// Its type: the detail-type on the bus.
+    pub event_type: String,
+    /// Its context: the source on the bus.
+    pub source: String,
+    /// What happened, as it was written.
+    pub detail: String,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// What it belongs to.
+    pub correlation_id: String,
+}
+
+/// What a stream record is to its readers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// An event.
+    Event(StoredEvent),
+    /// Nothing to act on: an event is only ever added, so this is housekeeping.
+    Ignored,
+    /// An item that is no event: never to be acted on, and not to be lost.
+    Malformed {
+        /// Its place in the stream.
+        sequence_number: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What it was.
+        item: String,
+    },
+}
+
+/// Reads a record of the event store's stream.
+pub fn read(record: EventRecord) -> Record {
+    if record.event_name != "INSERT" {
+        return Record::Ignored;
+    }
+    let sequence_number = record.change.sequence_number.clone().unwrap_or_default();
+    let image = &record.change.new_image;
+    let field = |name: &'static str| -> Result<String, &'static str> {
+        match image.get(name) {
+            Some(serde_dynamo::AttributeValue::S(text)) if !text.is_empty() => Ok(text.clone()),
+            _ => Err(name),
+        }
+    };
+    let stored = || -> Result<StoredEvent, &'static str> {
+        Ok(StoredEvent {
+            sequence_number: sequence_number.clone(),
+            aggregate_id: field("aggregateId")?,
+            event_type: field("eventType")?,
+            source: field("source")?,
+            detail: field("detail")?,
+            occurred_at: field("occurredAt")?.parse().map_err(|_| "occurredAt")?,
+            correlation_id: field("correlationId")?,
+        })
+    };
+    match stored() {
+        Ok(stored) => Record::Event(stored),
+        Err(name) => Record::Malformed {
+            reason: format!("the attribute {name} is missing or not what it should be"),
+            item: serde_json::to_string(&record).unwrap_or_else(|error| error.to_string()),
+            sequence_number,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn inserted(image: &serde_json::Value) -> EventRecord {
+        serde_json::from_value(json!({
+            "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb", "eventVersion": "1.1",
+            "dynamodb": { "Keys": {}, "NewImage": image, "SequenceNumber": "42", "SizeBytes": 1, "StreamViewType": "NEW_IMAGE" }
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_no_event_is_told_apart_with_its_reason() {
+        let text = |text: &str| json!({ "S": text });
+        let whole = json!({
+            "aggregateId": text("tkt_1"), "eventType": text("TicketCreated"), "source": text("boxoffice.tickets"),
+            "detail": text("{}"), "occurredAt": text("2030-01-01T00:00:00.000Z"), "correlationId": text("c")
+        });
+        assert!(matches!(read(inserted(&whole)), Record::Event(event) if event.sequence_number == "42"));
+        for name in ["aggregateId", "eventType", "source", "detail", "occurredAt", "correlationId"] {
+            let mut broken = whole.clone();
+            broken.as_object_mut().unwrap().remove(name);
+            let Record::Malformed { reason, .. } = read(inserted(&broken)) else { panic!("{name} is not missed") };
+            assert!(reason.contains(name), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_over_an_event_is_no_event() {
+        let mut record = inserted(&json!({ "aggregateId": { "S": "usr_1" } }));
+        record.event_name = "MODIFY".into();
+        assert_eq!(read(record), Record::Ignored);
+    }
+}

@@ -1,0 +1,168 @@
+//! What was sent to people: mails and text messages, as a local stack keeps them in place of delivering them.
+
+use crate::{
+    Failure, Outcome,
+    http::Http,
+    stack::Stack,
+    wait::{Look, SOON, until},
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A device that takes no push messages any more, by its endpoint at SNS. The embedded emulator names the endpoints it makes as AWS names
+/// something else, so one that does take them cannot be had there; the store tests deliver to one of moto's.
+pub const DEVICE_THAT_IS_GONE: &str = "arn:aws:sns:us-east-1:000000000000:endpoint/GCM/boxoffice/gone";
+
+/// Everybody's mail and text messages.
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    keeper: Option<Keeper>,
+}
+
+/// Who keeps what was sent: each emulator in its own way. AWS delivers it.
+#[derive(Debug, Clone)]
+enum Keeper {
+    Embedded(Http),
+    LocalStack(Http),
+}
+
+/// A mail as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Mail {
+    /// In whose name.
+    pub source: String,
+    /// To whom.
+    pub to: Vec<String>,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub body_text: String,
+    /// The same as a page.
+    pub body_html: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct EmbeddedMails {
+    /// By account.
+    messages: BTreeMap<String, Vec<Mail>>,
+}
+
+#[derive(Deserialize)]
+struct LocalStackMails {
+    messages: Vec<LocalStackMail>,
+}
+
+/// <https://docs.localstack.cloud/aws/services/ses>
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LocalStackMail {
+    source: String,
+    destination: Destination,
+    subject: String,
+    body: LocalStackBody,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Destination {
+    to_addresses: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct LocalStackBody {
+    text_part: String,
+    html_part: Option<String>,
+}
+
+impl From<LocalStackMail> for Mail {
+    fn from(LocalStackMail { source, destination, subject, body }: LocalStackMail) -> Self {
+        let LocalStackBody { text_part, html_part } = body;
+        Self { source, to: destination.to_addresses, subject, body_text: text_part, body_html: html_part }
+    }
+}
+
+#[derive(Deserialize)]
+struct Texts {
+    /// By number.
+    sms_messages: BTreeMap<String, Vec<Text>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Text {
+    message: String,
+}
+
+impl Mailbox {
+    pub(crate) fn of(stack: &Stack) -> Outcome<Self> {
+        let http = stack.aws_endpoint.as_deref().map(Http::new).transpose()?;
+        let keeper = http.map(|http| match stack.target.as_deref() {
+            Some("localstack") => Keeper::LocalStack(http),
+            _ => Keeper::Embedded(http),
+        });
+        Ok(Self { keeper })
+    }
+
+    fn keeper(&self) -> Outcome<&Keeper> {
+        self.keeper.as_ref().ok_or_else(|| Failure::new("AWS delivers messages, and nobody can read them back there"))
+    }
+
+    /// Every mail to this address, oldest first.
+    ///
+    /// # Errors
+    /// When the emulator does not answer.
+    pub async fn mails_to(&self, address: &str) -> Outcome<Vec<Mail>> {
+        let all: Vec<Mail> = match self.keeper()? {
+            Keeper::Embedded(http) => {
+                let mails: EmbeddedMails = http.get(["_ministack", "ses", "messages"]).send().await?.answer(200)?;
+                mails.messages.into_values().flatten().collect()
+            }
+            Keeper::LocalStack(http) => {
+                let mails: LocalStackMails = http.get(["_aws", "ses"]).send().await?.answer(200)?;
+                mails.messages.into_iter().map(Mail::from).collect()
+            }
+        };
+        Ok(all.into_iter().filter(|mail| mail.to.iter().any(|to| to == address)).collect())
+    }
+
+    /// Waits for the mail to this address whose subject says this.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub async fn until_mailed_about(&self, address: &str, subject: &str) -> Outcome<Mail> {
+        until(format_args!("a mail about {subject:?} has come to {address}"), SOON, async || {
+            let mails = self.mails_to(address).await?;
+            let subjects = format!("{:?}", mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>());
+            let found = mails.into_iter().find(|mail| mail.subject.contains(subject));
+            Ok(found.map_or(Look::NotYet(subjects), Look::Done))
+        })
+        .await
+    }
+
+    /// Waits until so many mails have come to this address.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub async fn until_mailed(&self, address: &str, times: usize) -> Outcome<Vec<Mail>> {
+        until(format_args!("{times} mails have come to {address}"), SOON, async || {
+            let mails = self.mails_to(address).await?;
+            Ok(Look::done_if(mails.len() >= times, mails))
+        })
+        .await
+    }
+
+    /// Every text message to this number, oldest first.
+    ///
+    /// # Errors
+    /// When the emulator does not answer.
+    pub async fn texts_to(&self, phone: &str) -> Outcome<Vec<String>> {
+        let request = match self.keeper()? {
+            Keeper::Embedded(http) => http.get(["_ministack", "sns", "sms-messages"]),
+            Keeper::LocalStack(http) => http.get(["_aws", "sns", "sms-messages"]),
+        };
+        let mut all: Texts = request.query("phoneNumber", phone).send().await?.answer(200)?;
+        let texts = all.sms_messages.remove(phone).unwrap_or_default();
+        Ok(texts.into_iter().map(|text| text.message).collect())
+    }
+}

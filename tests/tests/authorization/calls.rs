@@ -1,0 +1,211 @@
+//! A call of every route, about something real that is the owner's.
+
+use crate::{table::Column, tokens::Forge};
+use boxoffice_e2e::{
+    Booking, BoxOffice, Card, Failure, Outcome, Person, Show,
+    http::Request,
+    model::Notification,
+    story::{Body, fresh, in_days},
+};
+use boxoffice_runtime::routes::Route;
+use reqwest::Method;
+use serde_json::json;
+
+/// What the calls are about, and who makes them.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    house: BoxOffice,
+    pub(crate) forge: Forge,
+    /// The owner is the house's own buyer.
+    other: Person,
+    show: Show,
+    booking: Booking,
+    welcome: Notification,
+}
+
+/// A request, in nobody's name yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) request: Request,
+    /// Who makes it, where it is not who usually does: what it does would be in the way of other calls.
+    pub(crate) caller: Option<Person>,
+}
+
+impl From<Request> for Call {
+    fn from(request: Request) -> Self {
+        Self { request, caller: None }
+    }
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Outcome<Self> {
+        let house = BoxOffice::open().await?;
+        let (forge, other, show) = (Forge::open(&house).await?, house.somebody().await?, house.show(1000).await?);
+        let booking = show.order(1).paid_with(Card::Good).booked().await?;
+        booking.until_confirmed().await?;
+        let welcome = house.until_notified(&house.buyer, 1).await?.pop();
+        let welcome = welcome.ok_or_else(|| Failure::new("the owner was not welcomed"))?;
+        Ok(Self { house, forge, other, show, booking, welcome })
+    }
+
+    /// The token of who calls.
+    pub(crate) async fn token(&self, column: Column, caller: Option<&Person>) -> Outcome<String> {
+        match caller {
+            Some(caller) => caller.token().await,
+            None => self.usual(column)?.token().await,
+        }
+    }
+
+    fn usual(&self, column: Column) -> Outcome<&Person> {
+        match column {
+            Column::Theirs => Ok(&self.house.buyer),
+            Column::Anothers => Ok(&self.other),
+            Column::Manager => Ok(&self.house.manager),
+            Column::Admin => Ok(&self.house.admin),
+            Column::NoToken | Column::BadToken => Err(Failure::new("nobody has no token")),
+        }
+    }
+
+    /// Somebody who may do what who is in this column may, and whose log-in is nobody else's.
+    async fn newcomer(&self, column: Column) -> Outcome<Person> {
+        let person = self.house.somebody().await?;
+        match column {
+            Column::Manager => person.made("MANAGER", &self.house.admin).await,
+            Column::Admin => person.made("ADMIN", &self.house.admin).await,
+            _ => Ok(person),
+        }
+    }
+
+    async fn pending(&self) -> Outcome<Booking> {
+        self.show.order(1).booked().await
+    }
+
+    async fn ended(&self) -> Outcome<Booking> {
+        let booking = self.show.order(1).paid_with(Card::Declined).booked().await?;
+        booking.until_cancelled("PAYMENT_DECLINED").await?;
+        Ok(booking)
+    }
+
+    /// The call of this route that its owner could make; who it is for says only who else will make it.
+    #[expect(clippy::too_many_lines, reason = "one arm a route")]
+    pub(crate) async fn call(&self, route: &Route, column: Column) -> Outcome<Call> {
+        let Self { house, show, booking, .. } = self;
+        let (api, owner) = (&house.api, &house.buyer);
+        let user = &owner.account.user;
+        let get = |path: String| Ok(Call::from(api.get(&path)));
+        let seats = |path: [&str; 4]| api.segments(Method::POST, path).query("quantity", "1");
+        match (route.method, route.path) {
+            ("POST", path @ ("/users" | "/users/register")) => Ok(api.post(path).json(&Body::user().json()).into()),
+            ("POST", "/users/login") => Ok(api.log_in(&user.username, &owner.account.password).into()),
+            ("POST", "/users/refresh") => Ok(api.refresh(&owner.log_in().await?.refresh_token).into()),
+            ("POST", path @ "/users/logout") => {
+                Ok(Call { request: api.post(path), caller: Some(self.newcomer(column).await?) })
+            }
+            ("POST", "/users/me/password") => {
+                let caller = self.newcomer(column).await?;
+                let request = api.change_password(&caller.account.password, &fresh("another secret"));
+                Ok(Call { request, caller: Some(caller) })
+            }
+            ("GET", "/users/role/{role}") => get("/users/role/USER".into()),
+            ("GET", "/users/username/{username}") => get(format!("/users/username/{}", user.username)),
+            ("GET", "/users/email/{email}") => get(format!("/users/email/{}", user.email)),
+            ("GET", "/users/{id}") => get(format!("/users/{}", user.id)),
+            ("PUT", "/users/{id}") => Ok(api.put_user(&user.id, &json!({ "firstName": "Kim" })).into()),
+            ("DELETE", "/users/{id}") => {
+                let leaving = house.somebody().await?;
+                let request = api.delete(&format!("/users/{}", leaving.id()));
+                Ok(Call { request, caller: (column == Column::Theirs).then_some(leaving) })
+            }
+            ("GET", "/users/{id}/bookings") => get(format!("/users/{}/bookings", user.id)),
+            ("POST", "/inventory") => Ok(api.post_inventory(&Body::show(1).json()).into()),
+            ("GET", path @ "/inventory/date-range") => {
+                Ok(api.get(path).query("start", &in_days(29)).query("end", &in_days(31)).into())
+            }
+            ("GET", "/inventory/{id}") => get(format!("/inventory/{}", show.id())),
+            ("PUT", "/inventory/{id}") => Ok(api.put_inventory(show.id(), &json!({ "location": "Hall 2" })).into()),
+            ("DELETE", "/inventory/{id}") => Ok(api.delete_inventory(house.show(1).await?.id()).into()),
+            ("POST", "/inventory/{id}/reserve") => Ok(api.move_by_hand(show.id(), "reserve", "1").into()),
+            ("POST", "/inventory/{id}/release") => {
+                house.manager.move_by_hand(show.id(), "reserve", "1").send().await?.with_status(200)?;
+                Ok(api.move_by_hand(show.id(), "release", "1").into())
+            }
+            ("GET", "/inventory/{id}/sales") => get(format!("/inventory/{}/sales", show.id())),
+            ("GET", "/inventory/event/{eventName}") => Ok(api.get_by_name(show.name()).into()),
+            ("POST", "/inventory/event/{eventName}/reserve") => {
+                Ok(seats(["inventory", "event", show.name(), "reserve"]).into())
+            }
+            ("POST", "/inventory/event/{eventName}/release") => {
+                house.manager.move_by_hand(show.id(), "reserve", "1").send().await?.with_status(200)?;
+                Ok(seats(["inventory", "event", show.name(), "release"]).into())
+            }
+            ("POST", "/tickets") => {
+                Ok(api.post_ticket(&fresh("order"), &json!({ "inventoryId": show.id(), "quantity": 1 })).into())
+            }
+            ("GET", "/tickets/user/{userId}") => get(format!("/tickets/user/{}", user.id)),
+            ("GET", "/tickets/status/{status}") => get("/tickets/status/CONFIRMED".into()),
+            ("GET", "/tickets/event/{eventName}") => {
+                Ok(api.segments(Method::GET, ["tickets", "event", show.name()]).into())
+            }
+            ("GET", "/tickets/{id}") => get(format!("/tickets/{}", booking.id())),
+            // What a MANAGER may do of it is to say that the event is over.
+            ("PATCH", "/tickets/{id}/status") if column == Column::Manager => {
+                Ok(api.patch_status(booking.id(), "COMPLETED").into())
+            }
+            ("PATCH", "/tickets/{id}/status") => Ok(api.patch_status(self.pending().await?.id(), "CANCELLED").into()),
+            ("PATCH", "/tickets/{id}/cancel") => Ok(api.cancel(self.pending().await?.id()).into()),
+            ("DELETE", "/tickets/{id}") => Ok(api.delete(&format!("/tickets/{}", self.ended().await?.id())).into()),
+            ("POST", "/payments") => Ok(api.post_payment(&json!({ "ticketId": booking.id() })).into()),
+            ("GET", "/payments/user/{userId}") => get(format!("/payments/user/{}", user.id)),
+            ("GET", "/payments/status/{status}") => get("/payments/status/SUCCESS".into()),
+            ("GET", "/payments/transaction/{transactionId}") => {
+                get(format!("/payments/transaction/{}", booking.payment_id().replacen("pay_", "txn_", 1)))
+            }
+            ("GET", "/payments/ticket/{ticketId}") => get(format!("/payments/ticket/{}", booking.id())),
+            ("GET", "/payments/{id}") => get(format!("/payments/{}", booking.payment_id())),
+            ("POST", "/payments/{id}/process") => {
+                let booking = self.pending().await?;
+                booking.until_payable().await?;
+                Ok(api.process(booking.payment_id(), Card::Good.token()).into())
+            }
+            ("POST", "/payments/{id}/refund") => {
+                let booking = self.show.order(1).paid_with(Card::Good).booked().await?;
+                booking.until_confirmed().await?;
+                Ok(api.refund(booking.payment_id(), "The singer is ill.").into())
+            }
+            ("DELETE", "/payments/{id}") => {
+                Ok(api.delete(&format!("/payments/{}", self.ended().await?.payment_id())).into())
+            }
+            ("POST", path @ "/notifications") => {
+                Ok(api.post(path).json(&json!({ "userId": user.id, "message": "Hello." })).into())
+            }
+            ("GET", "/notifications/user/{userId}") => get(format!("/notifications/user/{}", user.id)),
+            ("GET", "/notifications/status/{status}") => get("/notifications/status/SENT".into()),
+            ("GET", "/notifications/type/{type}") => get("/notifications/type/EMAIL".into()),
+            ("GET", "/notifications/{id}") => get(format!("/notifications/{}", self.welcome.id)),
+            ("DELETE", "/notifications/{id}") => {
+                let body = json!({ "userId": user.id, "message": "To be deleted." });
+                let message: Notification = house.admin.post("/notifications").json(&body).send().await?.answer(201)?;
+                Ok(api.delete(&format!("/notifications/{}", message.id)).into())
+            }
+            ("GET", "/sagas/{ticketId}") => get(format!("/sagas/{}", booking.id())),
+            ("GET", "/docs/{file}") => get("/docs/start.js".into()),
+            (
+                "GET",
+                path @ ("/users/me"
+                | "/users"
+                | "/inventory"
+                | "/inventory/available"
+                | "/tickets"
+                | "/payments"
+                | "/notifications"
+                | "/health"
+                | "/openapi.json"
+                | "/docs"
+                | "/.well-known/jwks.json"),
+            ) => get(path.to_owned()),
+            (method, path) => Err(Failure::new(format!(
+                "nobody calls {method} {path} here: say in tests/tests/authorization/calls.rs what it is called about"
+            ))),
+        }
+    }
+}
