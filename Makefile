@@ -2,7 +2,7 @@
 # TARGET=localstack runs everything on LocalStack in Docker in place of the embedded emulator.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down reset status logs demo test test-unit lint fmt sizes clean
+.PHONY: help setup build up down reset status logs demo test test-unit fault-matrix lint fmt sizes clean
 SHELL := /bin/sh
 export TARGET
 
@@ -40,6 +40,9 @@ test: ## Run the whole suite: unit, stores, payment server, end to end
 
 test-unit: ## Run the unit and store tests only (needs no deployment)
 	@python3 scripts/test.py --unit
+
+fault-matrix: up ## Try every fault at every state of the saga; the grid goes to .local/reports/
+	@$(STACK) run -- python3 scripts/fault_matrix.py
 
 lint: ## Check formatting, clippy, the templates and the state machines
 	@python3 scripts/lint.py

@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import fault_matrix
 from checkout import ROOT, heading, run
 from boxoffice_local import deployment, settings, targets, toolchain
 from boxoffice_local.console import StepFailed
@@ -29,6 +30,8 @@ SELECTION = ["--workspace", "--lib", "--test", "*"]
 END_TO_END = "boxoffice-e2e"
 # Tests end to end mostly wait for a hold to end: more threads than cores are quicker.
 THREADS = ["--test-threads", "8"]
+# Needs injectors in front of the saga, which no other program may meet.
+FAULT_MATRIX = "fault_matrix"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Program:
 
     def passes(self, *arguments: str, **environment: str) -> bool:
         heading(f"{self.package}: {self.name}")
+        if self.name == FAULT_MATRIX:
+            return fault_matrix.run([self.executable], sample=True)
         variables = settings.environment() | {"CARGO_MANIFEST_DIR": str(self.folder)} | environment
         return subprocess.run([self.executable, *arguments], cwd=self.folder, env=variables).returncode == 0
 

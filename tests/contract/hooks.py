@@ -10,6 +10,7 @@ BEYOND_SCHEMAS = {
     "INVALID_CURSOR": "a cursor is what a list gave out, and only for that list",
     "INVALID_EVENT_DATE": "a date must be in the future, and a range must not end before it begins",
     "INVALID_AMOUNT": "an amount must be the payment's",
+    "INVALID_PRICE": "an amount has two decimals at most: `multipleOf` divides binary fractions, and would refuse some that have",
 }
 
 # Who the run calls as. Without them it could only be refused.

@@ -70,13 +70,35 @@ impl Machine {
         Ok(about_it)
     }
 
-    async fn execution(&self, arn: &str) -> Outcome<Execution> {
+    /// An execution as it is now.
+    ///
+    /// # Errors
+    /// When Step Functions does not answer.
+    pub async fn execution(&self, arn: &str) -> Outcome<Execution> {
         let described = self.client.describe_execution().execution_arn(arn).send().await.map_err(|e| failed(&e))?;
         Ok(Execution {
             arn: arn.to_owned(),
             status: described.status().as_str().to_owned(),
             input: described.input().unwrap_or_default().to_owned(),
         })
+    }
+
+    /// Its definition.
+    ///
+    /// # Errors
+    /// When Step Functions does not answer.
+    pub async fn definition(&self) -> Outcome<String> {
+        let described = self.client.describe_state_machine().state_machine_arn(self.arn()?).send().await;
+        Ok(described.map_err(|e| failed(&e))?.definition().to_owned())
+    }
+
+    /// Gives it another definition, for everybody and until it gets another: for a program that has the stack to itself.
+    ///
+    /// # Errors
+    /// When Step Functions does not take it.
+    pub async fn redefine(&self, definition: &str) -> Outcome<()> {
+        let update = self.client.update_state_machine().state_machine_arn(self.arn()?).definition(definition);
+        update.send().await.map(|_| ()).map_err(|e| failed(&e))
     }
 
     /// Starts it once more with the same input, as a redelivered event would.

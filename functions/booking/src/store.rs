@@ -168,6 +168,28 @@ impl SagaStore {
         }
     }
 
+    /// AP-73 keep facts: of a booking that nobody could take on, so that it can be shown and taken back. Those that a claim has left stay.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn keep_facts(&self, ticket: TicketId, booking: &Booking) -> Result<(), StoreError> {
+        let kept = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(Journal::partition(ticket)))
+            .key("sk", text(SAGA))
+            .update_expression(
+                "SET ticketId = :ticket, booking = if_not_exists(booking, :booking), \
+                 startedAt = if_not_exists(startedAt, :now), updatedAt = :now",
+            )
+            .expression_attribute_values(":ticket", text(ticket))
+            .expression_attribute_values(":booking", facts(booking)?)
+            .expression_attribute_values(":now", text(Timestamp::now()))
+            .send();
+        kept.await.map(|_| ()).map_err(StoreError::from_sdk)
+    }
+
     fn new_item(ticket: TicketId, booking: &Booking, entry: &Entry) -> Result<Item, StoreError> {
         Ok(Item::from([
             ("pk".into(), text(Journal::partition(ticket))),

@@ -7,6 +7,6 @@ use boxoffice_runtime::{init_telemetry, task};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_telemetry();
-    let journal = boxoffice_booking::journal_from_env()?;
-    task::serve(Step::RecordStuckBooking, journal, async |input| record_stuck_booking::run(&input)).await
+    let (store, journal) = (boxoffice_booking::store_from_env()?, boxoffice_booking::journal_from_env()?);
+    task::serve(Step::RecordStuckBooking, journal, async |input| record_stuck_booking::run(&store, input).await).await
 }

@@ -90,6 +90,32 @@ async fn a_claim_by_another_execution_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_booking_that_nobody_could_take_on_can_be_shown_and_called_off() {
+    for_each_dynamodb(|database| async move {
+        let (store, ticket) = (store(&database), TicketId::generate());
+        store.keep_facts(ticket, &booking(ticket)).await.unwrap();
+        journal(&database).record(ticket, Step::RecordStuckBooking, &entry(StepStatus::Completed)).await.unwrap();
+        let saga = store.get(ticket).await.unwrap().unwrap();
+        assert_eq!((saga.user_id, saga.status()), (buyer(ticket), Status::NeedsAttention));
+        let facts = store.call_off(ticket, None, CallOff::BookingCancelled, "back").await.unwrap();
+        assert_eq!(facts, Some(booking(ticket)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keeping_the_facts_of_a_booking_that_was_taken_on_changes_none() {
+    for_each_dynamodb(|database| async move {
+        let (store, ticket) = (store(&database), TicketId::generate());
+        claim(&store, ticket, "forwards").await;
+        let before = store.get(ticket).await.unwrap();
+        store.keep_facts(ticket, &Booking::new()).await.unwrap();
+        assert_eq!(store.get(ticket).await.unwrap(), before);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_booking_is_called_off_by_one_execution_and_again_only_by_that_one() {
     for_each_dynamodb(|database| async move {
         let (store, ticket) = (store(&database), TicketId::generate());
