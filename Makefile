@@ -2,14 +2,14 @@
 # TARGET=localstack runs everything on LocalStack in Docker in place of the embedded emulator.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down reset status logs demo test test-unit fault-matrix lint fmt sizes clean
+.PHONY: help setup build up down reset status logs demo test test-unit fault-matrix bench lint fmt sizes clean
 SHELL := /bin/sh
 export TARGET
 
 STACK := python3 localstack/stack.py
 
 help: ## Show this menu
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the pinned tools into .local/ (every target does it by itself)
 	@$(STACK) setup
@@ -43,6 +43,9 @@ test-unit: ## Run the unit and store tests only (needs no deployment)
 
 fault-matrix: up ## Try every fault at every state of the saga; the grid goes to .local/reports/
 	@$(STACK) run -- python3 scripts/fault_matrix.py
+
+bench: up ## Measure cold starts, memory and sizes, beside the same handler in Python and Node
+	@$(STACK) run -- python3 bench/bench.py
 
 lint: ## Check formatting, clippy, the templates and the state machines
 	@python3 scripts/lint.py

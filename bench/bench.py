@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""Box Office's figures, from this machine, in one run.
+
+    bench.py [--runs N] [--warm N]
+
+    functions   every function: time to its first poll, memory then, size of its archive
+    peers       get-inventory beside the same handler in Python and in Node, alternately: first poll, first invocation, warm ones, processor time, memory, size
+
+Needs the running stack (`make bench` starts it), whose DynamoDB all of them read. The report goes to `.local/reports/bench.md` and `.json`.
+"""
+
+import argparse
+import io
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "localstack"))
+
+from boxoffice_local import fingerprint  # noqa: E402
+from boxoffice_local.console import StepFailed, run_logged  # noqa: E402
+from boxoffice_local.processes import LOOPBACK  # noqa: E402
+from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, AWS_ENDPOINT, LOCAL, NODE, REGION, ROOT, STACK_FILE, STACK_NAME, VENVS  # noqa: E402
+from runtime_api import DidNotStart, Measured, measure  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+REPORTS = LOCAL / "reports"
+PEER_VENV = VENVS / "bench"
+PEER_NODE = NODE.parent / "bench-node"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to run a handler."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    files: list[Path]  # what its archive would hold
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=15, help="processes of each contender (default %(default)s)")
+    parser.add_argument("--warm", type=int, default=200, help="warm invocations of each process (default %(default)s)")
+    options = parser.parse_args()
+    try:
+        report = run(options.runs, options.warm)
+    except (StepFailed, DidNotStart) as failure:
+        sys.exit(f"\nbench: {failure}")
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
+    text = as_markdown(report)
+    (REPORTS / "bench.md").write_text(text)
+    print(text)
+
+
+def run(runs: int, warm: int) -> dict:
+    if not STACK_FILE.exists():
+        raise StepFailed("there is no running stack; run `make up` first")
+    set_up_peers()
+    names = list(deployed())
+    functions = {name: [] for name in names}
+    for round_number in range(runs):
+        progress(f"first polls, round {round_number + 1} of {runs}")
+        for name in names:
+            functions[name].append(measure([str(program(name))], function_environment(name), []))
+    contenders = peers()
+    events = [inventory_event(an_inventory_id())] * (warm + 1)
+    compared: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
+    for round_number in range(runs):
+        progress(f"peers, round {round_number + 1} of {runs}")
+        for contender in contenders:
+            compared[contender.name].append(measure(contender.command, contender.environment, events))
+    return {
+        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version(), "node": node_version()},
+        "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "runs": runs,
+        "warm": warm,
+        "functions": {name: of_function(name, all_of_it) for name, all_of_it in functions.items()},
+        "peers": {contender.name: of_contender(contender, compared[contender.name]) for contender in contenders},
+    }
+
+
+def progress(text: str) -> None:
+    print(f"  … {text}", file=sys.stderr, flush=True)
+
+
+# What is measured
+
+
+@cache
+def deployed() -> dict[str, dict[str, str]]:
+    """Every function of the stack, with its variables."""
+    found, marker = {}, ""
+    while True:
+        with LOOPBACK.open(f"{AWS_ENDPOINT}/2015-03-31/functions/?MaxItems=50{marker}", timeout=10) as answer:
+            page = json.load(answer)
+        for function in page["Functions"]:
+            name = function["FunctionName"].removeprefix(f"{STACK_NAME}-")
+            if name != function["FunctionName"] and program(name).exists():
+                found[name] = function.get("Environment", {}).get("Variables", {})
+        if not page.get("NextMarker"):
+            return dict(sorted(found.items()))
+        marker = f"&Marker={page['NextMarker']}"
+
+
+def program(name: str) -> Path:
+    return ROOT / "target/lambda" / name / "bootstrap"
+
+
+def function_environment(name: str) -> dict[str, str]:
+    """What Lambda would give the function, and its own variables as they are deployed."""
+    return deployed()[name] | {
+        "PATH": os.defpath, "LANG": "C.UTF-8", "AWS_ENDPOINT_URL": AWS_ENDPOINT, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}", "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
+    }
+
+
+def peers() -> list[Contender]:
+    environment = function_environment("get-inventory")
+    python, node = HERE / "peers/python", PEER_NODE
+    packages = next((PEER_VENV / "lib").glob("python*")) / "site-packages"
+    # A function's archive holds the handler and what the runtime does not bring: Lambda's own images have the SDK, those of one's own do not.
+    python_files = [python / "get_inventory.py", *(packages / name for name in (
+        "awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "simplejson", "snapshot_restore_py", "urllib3",
+    ))]
+    return [
+        Contender("Rust", [str(program("get-inventory"))], environment, [program("get-inventory")]),
+        Contender(
+            "Python", [str(PEER_VENV / "bin/python"), "-m", "awslambdaric", "get_inventory.handler"],
+            environment | {"PYTHONPATH": str(python), "LAMBDA_TASK_ROOT": str(python), "PYTHONDONTWRITEBYTECODE": ""}, python_files,
+        ),
+        Contender(
+            "Node", [shutil.which("node") or "node", str(node / "node_modules/aws-lambda-ric/index.mjs"), "get-inventory.handler"],
+            environment | {"LAMBDA_TASK_ROOT": str(node), "_HANDLER": "get-inventory.handler"}, [node / "get-inventory.mjs", node / "node_modules"],
+        ),
+    ]
+
+
+def set_up_peers() -> None:
+    """Installs what the peers run on, unless it is there."""
+    requirements = HERE / "peers/python/requirements.txt"
+    node_files = [HERE / "peers/node" / name for name in ("package.json", "package-lock.json", "get-inventory.mjs")]
+    wanted = fingerprint.of([requirements, *node_files], sys.version, str(LOCAL))
+    if fingerprint.is_current("bench", wanted):
+        return
+    shutil.rmtree(PEER_VENV, ignore_errors=True)
+    install = f"'{sys.executable}' -m venv '{PEER_VENV}' && '{PEER_VENV}/bin/pip' install --disable-pip-version-check --no-deps --requirement '{requirements}'"
+    run_logged("Python peer", ["sh", "-c", install], "setup-bench-python", env=None)
+    PEER_NODE.mkdir(parents=True, exist_ok=True)
+    for file in node_files:
+        shutil.copy(file, PEER_NODE / file.name)
+    # Node's runtime client is built from C++ when it is installed, by cmake.
+    path = os.pathsep.join([str(PEER_VENV / "bin"), os.environ.get("PATH", os.defpath)])
+    command = ["npm", "ci", "--no-audit", "--no-fund"]
+    run_logged("Node peer", command, "setup-bench-node", cwd=PEER_NODE, env=os.environ | {"PATH": path})
+    fingerprint.record("bench", wanted)
+
+
+# What they are asked
+
+
+def call(path: str, body: dict, token: str | None = None) -> dict:
+    stack = json.loads(STACK_FILE.read_text())
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(f"{stack['apiUrl']}{path}", json.dumps(body).encode(), headers)
+    with LOOPBACK.open(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def an_inventory_id() -> str:
+    token = call("/users/login", {"username": ADMIN["username"], "password": ADMIN_PASSWORD})["accessToken"]
+    return call("/inventory", {
+        "eventName": f"Bench {time.time_ns()}", "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 500, "price": 49.90, "currency": "EUR",
+        "location": "Hall 1",
+    }, token)["id"]
+
+
+def inventory_event(inventory_id: str) -> dict:
+    """`GET /inventory/{id}` as API Gateway hands it to a function."""
+    return {
+        "resource": "/inventory/{id}", "path": f"/inventory/{inventory_id}", "httpMethod": "GET", "headers": {"Accept": "*/*"},
+        "multiValueHeaders": {"Accept": ["*/*"]}, "queryStringParameters": None, "multiValueQueryStringParameters": None,
+        "pathParameters": {"id": inventory_id}, "stageVariables": None, "body": None, "isBase64Encoded": False,
+        "requestContext": {
+            "resourcePath": "/inventory/{id}", "httpMethod": "GET", "path": f"/local/inventory/{inventory_id}", "accountId": "000000000000",
+            "stage": "local", "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef", "apiId": "bench", "resourceId": "bench", "protocol": "HTTP/1.1",
+            "identity": {"sourceIp": "127.0.0.1", "userAgent": "bench"},
+        },
+    }
+
+
+# What came of it
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """The median, and the quartiles around it."""
+    low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else (values[0],) * 3
+    return {"median": round(middle, 3), "low": round(low, 3), "high": round(high, 3)}
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def of_function(name: str, all_of_it: list[Measured]) -> dict:
+    return {
+        "firstPollMillis": spread([one.init for one in all_of_it]),
+        "memoryMiB": spread([one.init_memory / 1024 for one in all_of_it]),
+        "unzippedMB": round(program(name).stat().st_size / 1e6, 2),
+        "zippedMB": zipped([program(name)]),
+    }
+
+
+def of_contender(contender: Contender, all_of_it: list[Measured]) -> dict:
+    return {
+        "firstPollMillis": spread([one.init for one in all_of_it]),
+        "firstInvocationMillis": spread([one.first for one in all_of_it]),
+        "warmP50Millis": spread([percentile(one.warm, 0.5) for one in all_of_it]),
+        "warmP99Millis": spread([percentile(one.warm, 0.99) for one in all_of_it]),
+        "warmCpuMillis": spread([one.warm_cpu for one in all_of_it]),
+        "peakMemoryMiB": spread([one.peak_memory / 1024 for one in all_of_it]),
+        "unzippedMB": round(sum(file.stat().st_size for file in everything(contender.files)) / 1e6, 2),
+        "zippedMB": zipped(contender.files),
+    }
+
+
+def everything(files: list[Path]) -> list[Path]:
+    found = [inner for file in files for inner in (file.rglob("*") if file.is_dir() else [file])]
+    return [file for file in found if file.is_file() and "__pycache__" not in file.parts]
+
+
+def zipped(files: list[Path]) -> float:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        for path in everything(files):
+            file.write(path, str(path.relative_to(path.anchor)))
+    return round(len(archive.getvalue()) / 1e6, 2)
+
+
+def processor() -> str:
+    with open("/proc/cpuinfo") as file:
+        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), platform.machine())
+
+
+def node_version() -> str:
+    return subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
+
+
+ROWS = {
+    "firstPollMillis": "first poll, ms", "firstInvocationMillis": "first invocation, ms", "warmP50Millis": "warm p50, ms",
+    "warmP99Millis": "warm p99, ms", "warmCpuMillis": "processor time of a warm invocation, ms", "peakMemoryMiB": "peak memory, MiB",
+    "unzippedMB": "unzipped, MB", "zippedMB": "zipped, MB",
+}
+
+
+def as_markdown(report: dict) -> str:
+    machine = report["machine"]
+    lines = [
+        "# Figures", "",
+        f"Measured {report['measured']} on {machine['cores']} cores ({machine['processor']}), Python {machine['python']}, Node {machine['node']}. "
+        f"Medians of {report['runs']} processes, with their quartiles; {report['warm']} warm invocations each.", "",
+        "## get-inventory, beside the same handler in Python and Node", "",
+        "Same event, same DynamoDB, processes started alternately. ×: how many times the Rust function's.", "",
+    ]
+    names = list(report["peers"])
+    lines += [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for key, title in ROWS.items():
+        lines.append(f"| {title} | {' | '.join(cell(report['peers'], name, key) for name in names)} |")
+    lines += ["", "## Every function", "", "| function | first poll, ms | quartiles | memory then, MiB | unzipped, MB | zipped, MB |", "|---|---|---|---|---|---|"]
+    for name, figures in report["functions"].items():
+        poll = figures["firstPollMillis"]
+        lines.append(
+            f"| {name} | {poll['median']:.1f} | {poll['low']:.1f} to {poll['high']:.1f} | {figures['memoryMiB']['median']:.1f} "
+            f"| {figures['unzippedMB']:.1f} | {figures['zippedMB']:.2f} |"
+        )
+    slowest = max(report["functions"], key=lambda name: report["functions"][name]["firstPollMillis"]["median"])
+    lines += ["", f"The slowest to its first poll: {slowest}."]
+    return "\n".join(lines) + "\n"
+
+
+def cell(peers_of: dict, name: str, key: str) -> str:
+    def of(contender: str) -> float:
+        value = peers_of[contender][key]
+        return value["median"] if isinstance(value, dict) else value
+
+    ratio = "" if name == "Rust" or not of("Rust") else f" (×{of(name) / of('Rust'):.1f})"
+    return f"{of(name):.2f}{ratio}"
+
+
+if __name__ == "__main__":
+    main()
