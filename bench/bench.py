@@ -4,6 +4,7 @@
     bench.py [--runs N] [--warm N]
 
     functions   every function: time to its first poll, memory then, size of its archive
+    login       a log-in beside a read of the same user: what is left between them is argon2
     peers       get-inventory beside the same handler in Python and in Node, alternately: first poll, first invocation, warm ones, processor time, memory, size
 
 Needs the running stack (`make bench` starts it), whose DynamoDB all of them read. The report goes to `.local/reports/bench.md` and `.json`.
@@ -21,7 +22,7 @@ import sys
 import time
 import urllib.request
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +40,7 @@ PEER_VENV = VENVS / "bench"
 PEER_NODE = NODE.parent / "bench-node"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Contender:
     """One way to run a handler."""
 
@@ -75,21 +76,31 @@ def run(runs: int, warm: int) -> dict:
         progress(f"first polls, round {round_number + 1} of {runs}")
         for name in names:
             functions[name].append(measure([str(program(name))], function_environment(name), []))
-    contenders = peers()
-    events = [inventory_event(an_inventory_id())] * (warm + 1)
-    compared: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
-    for round_number in range(runs):
-        progress(f"peers, round {round_number + 1} of {runs}")
-        for contender in contenders:
-            compared[contender.name].append(measure(contender.command, contender.environment, events))
+    read = event("GET", "/inventory/{id}", {"id": an_inventory_id()})
+    compared = take_turns("peers", {contender: read for contender in peers()}, runs, warm)
+    # A token lives for five minutes, and a log-in takes its time on purpose.
+    log_ins = take_turns("log-ins", {
+        ours("login"): event("POST", "/users/login", {}, log_in_body()), ours("get-me"): event("GET", "/users/me", {}, token=access_token()),
+    }, min(runs, 5), min(warm, 50))
     return {
         "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version(), "node": node_version()},
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "runs": runs,
         "warm": warm,
         "functions": {name: of_function(name, all_of_it) for name, all_of_it in functions.items()},
-        "peers": {contender.name: of_contender(contender, compared[contender.name]) for contender in contenders},
+        "logIns": log_ins,
+        "peers": compared,
     }
+
+
+def take_turns(what: str, contenders: dict[Contender, dict], runs: int, warm: int) -> dict[str, dict]:
+    """Every contender with its event, one after the other in each round."""
+    measured: dict[Contender, list[Measured]] = {contender: [] for contender in contenders}
+    for round_number in range(runs):
+        progress(f"{what}, round {round_number + 1} of {runs}")
+        for contender, its_event in contenders.items():
+            measured[contender].append(measure(contender.command, contender.environment, [its_event] * (warm + 1)))
+    return {contender.name: of_contender(contender, all_of_it) for contender, all_of_it in measured.items()}
 
 
 def progress(text: str) -> None:
@@ -128,6 +139,10 @@ def function_environment(name: str) -> dict[str, str]:
     }
 
 
+def ours(function: str) -> Contender:
+    return Contender(function, [str(program(function))], function_environment(function), [program(function)])
+
+
 def peers() -> list[Contender]:
     environment = function_environment("get-inventory")
     python, node = HERE / "peers/python", PEER_NODE
@@ -137,7 +152,7 @@ def peers() -> list[Contender]:
         "awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "simplejson", "snapshot_restore_py", "urllib3",
     ))]
     return [
-        Contender("Rust", [str(program("get-inventory"))], environment, [program("get-inventory")]),
+        replace(ours("get-inventory"), name="Rust"),
         Contender(
             "Python", [str(PEER_VENV / "bin/python"), "-m", "awslambdaric", "get_inventory.handler"],
             environment | {"PYTHONPATH": str(python), "LAMBDA_TASK_ROOT": str(python), "PYTHONDONTWRITEBYTECODE": ""}, python_files,
@@ -180,22 +195,32 @@ def call(path: str, body: dict, token: str | None = None) -> dict:
         return json.load(answer)
 
 
+def log_in_body() -> dict[str, str]:
+    return {"username": ADMIN["username"], "password": ADMIN_PASSWORD}
+
+
+def access_token() -> str:
+    return call("/users/login", log_in_body())["accessToken"]
+
+
 def an_inventory_id() -> str:
-    token = call("/users/login", {"username": ADMIN["username"], "password": ADMIN_PASSWORD})["accessToken"]
     return call("/inventory", {
         "eventName": f"Bench {time.time_ns()}", "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 500, "price": 49.90, "currency": "EUR",
         "location": "Hall 1",
-    }, token)["id"]
+    }, access_token())["id"]
 
 
-def inventory_event(inventory_id: str) -> dict:
-    """`GET /inventory/{id}` as API Gateway hands it to a function."""
+def event(method: str, resource: str, parameters: dict[str, str], body: dict | None = None, token: str | None = None) -> dict:
+    """A call as API Gateway hands it to a function."""
+    headers = {"Accept": "*/*", "Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    path = resource.format(**parameters)
     return {
-        "resource": "/inventory/{id}", "path": f"/inventory/{inventory_id}", "httpMethod": "GET", "headers": {"Accept": "*/*"},
-        "multiValueHeaders": {"Accept": ["*/*"]}, "queryStringParameters": None, "multiValueQueryStringParameters": None,
-        "pathParameters": {"id": inventory_id}, "stageVariables": None, "body": None, "isBase64Encoded": False,
+        "resource": resource, "path": path, "httpMethod": method, "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()}, "queryStringParameters": None,
+        "multiValueQueryStringParameters": None, "pathParameters": parameters or None, "stageVariables": None,
+        "body": json.dumps(body) if body else None, "isBase64Encoded": False,
         "requestContext": {
-            "resourcePath": "/inventory/{id}", "httpMethod": "GET", "path": f"/local/inventory/{inventory_id}", "accountId": "000000000000",
+            "resourcePath": resource, "httpMethod": method, "path": f"/local{path}", "accountId": "000000000000",
             "stage": "local", "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef", "apiId": "bench", "resourceId": "bench", "protocol": "HTTP/1.1",
             "identity": {"sourceIp": "127.0.0.1", "userAgent": "bench"},
         },
@@ -207,7 +232,7 @@ def inventory_event(inventory_id: str) -> dict:
 
 def spread(values: list[float]) -> dict[str, float]:
     """The median, and the quartiles around it."""
-    low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else (values[0],) * 3
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values[0],) * 3
     return {"median": round(middle, 3), "low": round(low, 3), "high": round(high, 3)}
 
 
@@ -279,6 +304,12 @@ def as_markdown(report: dict) -> str:
     lines += [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for key, title in ROWS.items():
         lines.append(f"| {title} | {' | '.join(cell(report['peers'], name, key) for name in names)} |")
+    login, me = report["logIns"]["login"], report["logIns"]["get-me"]
+    lines += [
+        "", "## A log-in", "",
+        f"Warm, it takes {login['warmP50Millis']['median']:.1f} ms (p50) and {login['warmCpuMillis']['median']:.1f} ms of a processor; reading the same user with a "
+        f"token takes {me['warmP50Millis']['median']:.1f} ms and {me['warmCpuMillis']['median']:.1f} ms. The difference is argon2id and the writes of a session.",
+    ]
     lines += ["", "## Every function", "", "| function | first poll, ms | quartiles | memory then, MiB | unzipped, MB | zipped, MB |", "|---|---|---|---|---|---|"]
     for name, figures in report["functions"].items():
         poll = figures["firstPollMillis"]
