@@ -41,6 +41,23 @@ pub(crate) struct NotificationView {
     correlation_id: Correlation,
 }
 
+/// A notification, for the API's document.
+pub(crate) fn example() -> serde_json::Value {
+    serde_json::json!({
+        "id": "ntf_01970000000070008000000000000002",
+        "userId": "usr_01970000000070008000000000000001",
+        "message": "Your account is ready. From now on we tell you here what becomes of your bookings.",
+        "type": "EMAIL",
+        "status": "SENT",
+        "template": "WELCOME",
+        "createdAt": "2030-05-01T08:00:00.000Z",
+        "sentAt": "2030-05-01T08:00:01.000Z",
+        "attempts": 1,
+        "eventId": "evt_01970000000070008000000000000002",
+        "correlationId": "1c35062b-f2fc-4796-a62a-c3d2fcdbeb80"
+    })
+}
+
 impl From<Notification> for NotificationView {
     fn from(notification: Notification) -> Self {
         Self {

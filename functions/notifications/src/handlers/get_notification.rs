@@ -5,7 +5,7 @@
 //! | trigger | `GET /notifications/{id}` |
 //! | reads | the notification (AP-103) |
 
-use super::answer::{NotificationView, not_found};
+use super::answer::{NotificationView, example, not_found};
 use crate::NotificationStore;
 use boxoffice_kernel::NotificationId;
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
@@ -26,19 +26,7 @@ use lambda_http::Request;
             status = 200,
             description = "The notification.",
             body = NotificationView,
-            example = json!({
-                "id": "ntf_01970000000070008000000000000002",
-                "userId": "usr_01970000000070008000000000000001",
-                "message": "Your account is ready. From now on we tell you here what becomes of your bookings.",
-                "type": "EMAIL",
-                "status": "SENT",
-                "template": "WELCOME",
-                "createdAt": "2030-05-01T08:00:00.000Z",
-                "sentAt": "2030-05-01T08:00:01.000Z",
-                "attempts": 1,
-                "eventId": "evt_01970000000070008000000000000002",
-                "correlationId": "1c35062b-f2fc-4796-a62a-c3d2fcdbeb80"
-            })
+            example = json!(example())
         ),
         (status = 404, description = "`NOTIFICATION_NOT_FOUND`: there is none, or it is deleted."),
     )

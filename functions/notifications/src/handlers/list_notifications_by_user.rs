@@ -5,7 +5,7 @@
 //! | trigger | `GET /notifications/user/{userId}?limit=&next=` |
 //! | reads | a page of notifications (AP-109) |
 
-use super::answer::{NotificationView, page};
+use super::answer::{NotificationView, example, page};
 use crate::{NotificationStore, store::Which};
 use boxoffice_aws::{Cursor, Page};
 use boxoffice_kernel::UserId;
@@ -30,21 +30,7 @@ use lambda_http::Request;
         status = 200,
         description = "A page of them.",
         body = inline(Page<NotificationView>),
-        example = json!({
-            "items": [{
-                "id": "ntf_01970000000070008000000000000002",
-                "userId": "usr_01970000000070008000000000000001",
-                "message": "Your account is ready. From now on we tell you here what becomes of your bookings.",
-                "type": "EMAIL",
-                "status": "SENT",
-                "template": "WELCOME",
-                "createdAt": "2030-05-01T08:00:00.000Z",
-                "sentAt": "2030-05-01T08:00:01.000Z",
-                "attempts": 1,
-                "eventId": "evt_01970000000070008000000000000002",
-                "correlationId": "1c35062b-f2fc-4796-a62a-c3d2fcdbeb80"
-            }]
-        })
+        example = json!({"items": [example()]})
     ))
 )]
 pub async fn handle(store: &NotificationStore, request: Request) -> Result<Answer, Problem> {
