@@ -79,6 +79,12 @@ async fn until_repaired(house: &BoxOffice, since: Since, id: &str) -> Outcome<Ve
 async fn stopped(house: &BoxOffice, show: &Show, seats: u32) -> Outcome<Booking> {
     let booking = show.order(seats).booked().await?;
     booking.until_payable().await?;
+    // From here on it only waits: nothing of it is written any more.
+    until(format_args!("the saga of {} waits", booking.id()), SOON, async || {
+        let saga = booking.saga().await?;
+        Ok(Look::done_if(saga.step("await-payment").is_some(), saga))
+    })
+    .await?;
     for execution in house.machine.until_started(booking.id(), 1).await? {
         house.machine.stop(&execution).await?;
     }
