@@ -1,7 +1,7 @@
-//! Numbers for CloudWatch, as lines of the log.
+//! Numbers for `CloudWatch`, as lines of the log.
 //!
-//! The embedded metric format: CloudWatch Logs makes metrics of such a line by itself, so a function that counts something needs neither a call
-//! nor a permission
+//! The embedded metric format: `CloudWatch` Logs makes metrics of such a line by itself, so a function that counts something needs neither a
+//! call nor a permission
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 //! Elsewhere the line is a line.
 
@@ -77,7 +77,7 @@ impl Metrics {
     fn line(&self, metrics: &[Metric], now: Timestamp) -> Value {
         let definitions: Vec<Value> =
             metrics.iter().map(|metric| json!({ "Name": metric.name, "Unit": metric.unit.name() })).collect();
-        let mut line = Map::from_iter(metrics.iter().map(|metric| (metric.name.to_owned(), json!(metric.value))));
+        let mut line: Map<_, _> = metrics.iter().map(|metric| (metric.name.to_owned(), json!(metric.value))).collect();
         line.insert("Environment".into(), json!(self.environment));
         line.insert("Stack".into(), json!(self.stack));
         line.insert(
