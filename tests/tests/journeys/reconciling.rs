@@ -44,16 +44,14 @@ async fn corrupt(house: &BoxOffice, show: &Show, counters: &[(&str, u32)]) -> Ou
     house.tables.overwrite("InventoryTable", (&format!("INV#{}", show.id()), "SHARD#000"), &counters).await
 }
 
-/// What runs have said of this since then, in the log: how it ended, and what it was.
-async fn said(house: &BoxOffice, since: Since, id: &str) -> Outcome<Vec<(String, Value)>> {
+/// What runs have said of this since then, in the log: how it ended, and of what kind it was.
+async fn said(house: &BoxOffice, since: Since, id: &str) -> Outcome<Vec<(String, String)>> {
+    let of = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let about_it = |line: String| {
         let line: Value = serde_json::from_str(line.strip_prefix("reconcile: ")?).ok()?;
-        let finding: Value = serde_json::from_str(line.get("finding")?.as_str()?).ok()?;
-        let found = |finding: &Value| {
-            let of = |name| finding.get(name).and_then(Value::as_str) == Some(id);
-            of("ticketId") || of("inventoryId")
-        };
-        found(&finding).then(|| (line["message"].as_str().unwrap_or_default().to_owned(), finding))
+        let finding: Value = serde_json::from_str(&of(&line, "finding")?).ok()?;
+        let whose = of(&finding, "ticketId").or_else(|| of(&finding, "inventoryId"));
+        (whose.as_deref() == Some(id)).then_some((of(&line, "message")?, of(&finding, "kind")?))
     };
     Ok(house.logs.lines(since).await?.into_iter().filter_map(about_it).collect())
 }
@@ -62,7 +60,7 @@ async fn said(house: &BoxOffice, since: Since, id: &str) -> Outcome<Vec<(String,
 async fn repaired(house: &BoxOffice, since: Since, id: &str) -> Outcome<Vec<String>> {
     let said = said(house, since, id).await?.into_iter();
     let repaired = said.filter(|(message, _)| message == "a violation was found and repaired");
-    Ok(repaired.map(|(_, finding)| finding["kind"].as_str().unwrap_or_default().to_owned()).collect())
+    Ok(repaired.map(|(_, kind)| kind).collect())
 }
 
 /// Reconciles until this was repaired.

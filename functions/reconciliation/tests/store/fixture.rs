@@ -205,14 +205,14 @@ impl House {
     /// Reconciles the seats of every event.
     pub(crate) async fn seats(&self) -> Vec<String> {
         let until = Timestamp::now().plus_seconds(60);
-        said(&self.reconciler().seats(&self.run(), until).await.unwrap().found)
+        said(&self.reconciler().seats(&run(), until).await.unwrap().found)
     }
 
     /// Reconciles every booking, as of then.
     pub(crate) async fn bookings(&self, now: Timestamp) -> Vec<String> {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
-            let page = self.reconciler().bookings(cursor, &self.run(), now).await.unwrap();
+            let page = self.reconciler().bookings(cursor, &run(), now).await.unwrap();
             found.extend(page.found);
             match page.next {
                 Some(next) => cursor = Some(next),
@@ -221,15 +221,16 @@ impl House {
         }
     }
 
-    pub(crate) fn run(&self) -> Run {
-        Run { requested_by: "the store tests".parse().unwrap(), trace: trace() }
-    }
-
     /// The messages that people were left.
     pub(crate) fn messages(&self) -> Vec<Value> {
         let body = |said: Value| serde_json::from_str(said["MessageBody"].as_str().unwrap()).unwrap();
         self.queue.heard().into_iter().map(|(_, said)| body(said)).collect()
     }
+}
+
+/// One run of it.
+pub(crate) fn run() -> Run {
+    Run { requested_by: "the store tests".parse().unwrap(), trace: trace() }
 }
 
 /// What was found, and what became of it, a line each.

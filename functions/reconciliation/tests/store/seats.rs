@@ -1,6 +1,6 @@
 //! Counters that do not count what reservations hold.
 
-use crate::fixture::House;
+use crate::fixture::{House, run};
 use boxoffice_aws::{Freshness, transaction::Written};
 use boxoffice_inventory::counters::{Discrepancy, Holdings};
 use boxoffice_kernel::{InventoryId, Quantity, Timestamp};
@@ -37,7 +37,7 @@ async fn seats_that_moved_in_every_way_add_up() {
         house.inventory.reserve_by_hand(event, Quantity::new(4).unwrap(), &trace()).await.unwrap();
         house.inventory.return_by_hand(event, Quantity::new(1).unwrap(), &trace()).await.unwrap();
 
-        let checked = house.reconciler().seats(&house.run(), Timestamp::now().plus_seconds(60)).await.unwrap();
+        let checked = house.reconciler().seats(&run(), Timestamp::now().plus_seconds(60)).await.unwrap();
 
         assert_eq!((checked.events, checked.found), (1, Vec::new()));
         assert_eq!(database.history(event).await, ["InventoryCreated"]);
@@ -131,7 +131,7 @@ async fn a_repair_that_a_booking_overtakes_is_refused_and_done_the_next_time() {
         let seen = discrepancy(&house, event).await.unwrap();
         house.booked(event, 3).await;
 
-        let run = house.run();
+        let run = run();
         let refused = house.inventory.reconcile(&seen, &run.requested_by, Timestamp::now(), &run.trace).await.unwrap();
 
         assert_eq!(refused, Written::Stale);
@@ -152,7 +152,7 @@ async fn a_repair_is_refused_even_where_the_seats_came_back_meanwhile() {
         let gone = house.booked(event, 3).await;
         house.inventory.release(gone.id, "HoldExpired", &trace()).await.unwrap();
 
-        let run = house.run();
+        let run = run();
         let refused = house.inventory.reconcile(&seen, &run.requested_by, Timestamp::now(), &run.trace).await.unwrap();
 
         assert_eq!(refused, Written::Stale, "the counters are as they were, but they have moved");
@@ -200,7 +200,7 @@ async fn seats_that_cannot_be_read_in_time_are_said_to_be_unread() {
         let house = House::new(&database);
         let event = house.on_sale(10).await;
         house.corrupt(event, "held", 1).await;
-        let seats = house.reconciler().seats(&house.run(), Timestamp::now().minus_seconds(1)).await.unwrap();
+        let seats = house.reconciler().seats(&run(), Timestamp::now().minus_seconds(1)).await.unwrap();
         assert_eq!((seats.events, seats.found.len()), (0, 1));
         assert_eq!(serde_json::json!(seats.found[0])["kind"], "SEATS_UNREAD");
     })
@@ -213,7 +213,7 @@ async fn an_event_off_sale_is_not_looked_at() {
         let house = House::new(&database);
         let event = house.on_sale(10).await;
         house.inventory.delete(event, &trace()).await.unwrap();
-        let seats = house.reconciler().seats(&house.run(), Timestamp::now().plus_seconds(60)).await.unwrap();
+        let seats = house.reconciler().seats(&run(), Timestamp::now().plus_seconds(60)).await.unwrap();
         assert_eq!((seats.events, seats.found), (0, Vec::new()));
     })
     .await;
