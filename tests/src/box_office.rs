@@ -6,10 +6,12 @@ use crate::{
 };
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider as Tls, rustls_provider::CryptoMode},
 };
+use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 /// The running stack, from every side it can be seen from.
@@ -38,6 +40,7 @@ pub struct BoxOffice {
     /// What its functions logged.
     pub logs: Logs,
     provider: Option<Provider>,
+    lambda: aws_sdk_lambda::Client,
     sqs: aws_sdk_sqs::Client,
     ssm: aws_sdk_ssm::Client,
 }
@@ -80,6 +83,7 @@ impl BoxOffice {
             mailbox: Mailbox::of(&stack)?,
             logs: Logs::new(aws_sdk_cloudwatchlogs::Client::new(&aws), stack.clone()),
             ssm: aws_sdk_ssm::Client::new(&aws),
+            lambda: aws_sdk_lambda::Client::new(&aws),
             provider: stack.payments_url.as_deref().map(Provider::at).transpose()?,
             sqs,
             stack,
@@ -121,15 +125,45 @@ impl BoxOffice {
     /// # Errors
     /// When the queue does not answer.
     pub async fn stuck_booking_messages(&self, ticket_id: &str) -> Outcome<Vec<String>> {
-        let queue = self.stack.output("StuckBookingsQueueUrl")?;
-        let failed = |error: &dyn std::error::Error| Failure::of("reading the queue of stuck bookings", error);
+        self.messages_about("StuckBookingsQueueUrl", ticket_id).await
+    }
+
+    /// The messages about this id among what reconcile left to people, taken off the queue.
+    ///
+    /// # Errors
+    /// When the queue does not answer.
+    pub async fn findings_about(&self, id: &str) -> Outcome<Vec<String>> {
+        self.messages_about("ReconcileFindingsQueueUrl", id).await
+    }
+
+    /// Has everything reconciled, on this word; the function's answer.
+    ///
+    /// # Errors
+    /// When it does not answer, or fails.
+    pub async fn reconcile(&self, requested_by: &str) -> Outcome<Value> {
+        let failed = |error: &dyn std::error::Error| Failure::of("reconciling", error);
+        let request = json!({ "requestedBy": requested_by }).to_string();
+        let function = self.stack.output("ReconcileFunctionName")?;
+        let invoked = self.lambda.invoke().function_name(function).payload(Blob::new(request)).send().await;
+        let invoked = invoked.map_err(|e| failed(&e))?;
+        let answer = invoked.payload.map(Blob::into_inner).unwrap_or_default();
+        let answer: Value = serde_json::from_slice(&answer).map_err(|e| failed(&e))?;
+        match invoked.function_error {
+            Some(error) => Err(Failure::new(format!("reconciling failed ({error}): {answer}"))),
+            None => Ok(answer),
+        }
+    }
+
+    async fn messages_about(&self, queue: &str, id: &str) -> Outcome<Vec<String>> {
+        let queue = self.stack.output(queue)?;
+        let failed = |error: &dyn std::error::Error| Failure::of(format_args!("reading {queue}"), error);
         let received = self.sqs.receive_message().queue_url(queue).max_number_of_messages(10);
         // Others' messages come back at once: this is not a consumer, only a reader.
         let received = received.visibility_timeout(1).wait_time_seconds(1).send().await.map_err(|e| failed(&e))?;
         let mut about_it = Vec::new();
         for message in received.messages() {
             let body = message.body().unwrap_or_default();
-            if body.contains(ticket_id) {
+            if body.contains(id) {
                 about_it.push(body.to_owned());
                 let receipt = message.receipt_handle().unwrap_or_default();
                 let delete = self.sqs.delete_message().queue_url(queue).receipt_handle(receipt);

@@ -111,6 +111,15 @@ impl Machine {
         self.execution(started.execution_arn()).await
     }
 
+    /// Stops it where it is, as an operator's mistake would: nothing of it is undone.
+    ///
+    /// # Errors
+    /// When Step Functions does not.
+    pub async fn stop(&self, execution: &Execution) -> Outcome<()> {
+        let stopped = self.client.stop_execution().execution_arn(&execution.arn).cause("an e2e test").send().await;
+        stopped.map(|_| ()).map_err(|e| failed(&e))
+    }
+
     /// Waits until the execution has ended.
     ///
     /// # Errors

@@ -38,16 +38,7 @@ impl Tables {
     /// # Errors
     /// When the table cannot be written.
     pub async fn forget_breaker(&self) -> Outcome<()> {
-        let key = || AttributeValue::S("BREAKER".to_owned());
-        let forgotten = self
-            .client
-            .delete_item()
-            .table_name(self.stack.output("PaymentsTable")?)
-            .key("pk", key())
-            .key("sk", key())
-            .send()
-            .await;
-        forgotten.map(|_| ()).map_err(|error| Failure::of("the circuit breaker", &error))
+        self.remove("PaymentsTable", ("BREAKER", "BREAKER")).await
     }
 
     /// The events of an aggregate, in order; none is missing between the first and the last, and each agrees with its own key.
@@ -112,6 +103,45 @@ impl Tables {
         let items = items.map_err(|error| Failure::of("reading every event", &error))?;
         let detail = |item: &HashMap<String, AttributeValue>| Some(item.get("detail")?.as_s().ok()?.clone());
         Ok(items.iter().filter_map(detail).collect())
+    }
+
+    /// Writes these attributes of an item, past the product: what a defect or a restored backup would leave. A path may lead into a map: `a.b`.
+    ///
+    /// # Errors
+    /// When there is no such item, or the table cannot be written.
+    pub async fn overwrite(&self, table: &str, key: (&str, &str), fields: &[(String, AttributeValue)]) -> Outcome<()> {
+        let (pk, sk) = key;
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(self.stack.output(table)?)
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .key("sk", AttributeValue::S(sk.to_owned()))
+            .condition_expression("attribute_exists(pk)");
+        let mut sets = Vec::new();
+        for (number, (path, value)) in fields.iter().enumerate() {
+            let mut parts = Vec::new();
+            for (depth, name) in path.split('.').enumerate() {
+                let placeholder = format!("#f{number}d{depth}");
+                update = update.expression_attribute_names(&placeholder, name);
+                parts.push(placeholder);
+            }
+            update = update.expression_attribute_values(format!(":f{number}"), value.clone());
+            sets.push(format!("{} = :f{number}", parts.join(".")));
+        }
+        let written = update.update_expression(format!("SET {}", sets.join(", "))).send().await;
+        written.map(|_| ()).map_err(|error| Failure::of(format_args!("overwriting {pk} of {table}"), &error))
+    }
+
+    /// Removes an item, past the product.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn remove(&self, table: &str, (pk, sk): (&str, &str)) -> Outcome<()> {
+        let delete = self.client.delete_item().table_name(self.stack.output(table)?);
+        let delete = delete.key("pk", AttributeValue::S(pk.to_owned())).key("sk", AttributeValue::S(sk.to_owned()));
+        let removed = delete.send().await;
+        removed.map(|_| ()).map_err(|error| Failure::of(format_args!("removing {pk} of {table}"), &error))
     }
 
     /// Every item of a table (by the name of its output) whose attribute has this value. A scan: for tests, never for the product.

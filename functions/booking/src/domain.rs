@@ -65,6 +65,12 @@ impl Saga {
         }
     }
 
+    /// When it last showed a sign of life. A saga that is at work, be it in vain, shows one at every try of every step.
+    pub fn last_active(&self) -> Timestamp {
+        let steps = self.steps.values().map(|entry| entry.executed_at);
+        steps.chain(self.called_off_at).fold(self.started_at, Timestamp::max)
+    }
+
     /// When it ended, if it has.
     pub fn completed_at(&self) -> Option<Timestamp> {
         let last = match self.status() {

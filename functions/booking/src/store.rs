@@ -36,6 +36,8 @@ pub enum CallOff {
     BookingCancelled,
     /// The money was given back.
     PaymentRefunded,
+    /// The hold is over, and no saga was at work.
+    HoldExpired,
 }
 
 impl CallOff {
@@ -44,6 +46,7 @@ impl CallOff {
         match self {
             Self::BookingCancelled => "BookingCancelled",
             Self::PaymentRefunded => "PaymentRefunded",
+            Self::HoldExpired => "HoldExpired",
         }
     }
 }

@@ -1,7 +1,12 @@
 //! What this context states on the bus. The contracts are `events/Inventory*.schema.json`.
 
-use crate::domain::{EventName, Inventory};
-use boxoffice_kernel::{Amount, Currency, DomainEvent, InventoryId, Quantity, ReservationId, TicketId, Timestamp};
+use crate::{
+    counters::{Correction, Counts},
+    domain::{EventName, Inventory},
+};
+use boxoffice_kernel::{
+    Amount, Currency, DomainEvent, InventoryId, Quantity, ReservationId, Text, TicketId, Timestamp,
+};
 use serde::Serialize;
 
 macro_rules! about_an_inventory {
@@ -68,6 +73,53 @@ pub struct InventoryDeleted {
 
 impl DomainEvent for InventoryDeleted {
     const TYPE: &'static str = "InventoryDeleted";
+    const CONTEXT: &'static str = "inventory";
+    fn aggregate_id(&self) -> String {
+        self.inventory_id.to_string()
+    }
+}
+
+/// Who had a look taken: an operator's name, or that of the schedule.
+pub type RequestedBy = Text<100>;
+
+/// An event's seat counters were put right: they did not count what its reservations hold.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryReconciled {
+    /// Which event on sale.
+    pub inventory_id: InventoryId,
+    /// Its name.
+    pub event_name: EventName,
+    /// On whose word it was looked at.
+    pub requested_by: RequestedBy,
+    /// Its seats as they were counted.
+    pub before: Counts,
+    /// Its seats as they are counted now.
+    pub after: Counts,
+    /// The shards that were changed.
+    pub shards: Vec<ShardReconciled>,
+}
+
+/// One shard's counters, before and after.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShardReconciled {
+    /// Which shard.
+    pub shard: u32,
+    /// As they were.
+    pub before: Counts,
+    /// As they are now.
+    pub after: Counts,
+}
+
+impl From<&Correction> for ShardReconciled {
+    fn from(Correction { seen, due }: &Correction) -> Self {
+        Self { shard: seen.number, before: seen.into(), after: *due }
+    }
+}
+
+impl DomainEvent for InventoryReconciled {
+    const TYPE: &'static str = "InventoryReconciled";
     const CONTEXT: &'static str = "inventory";
     fn aggregate_id(&self) -> String {
         self.inventory_id.to_string()

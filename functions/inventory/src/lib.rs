@@ -3,12 +3,14 @@
 //! | File | Holds |
 //! |---|---|
 //! | [`domain`] | an event on sale, its shards of seats, and every decision about them; pure |
+//! | [`counters`] | seat counters against the reservations they count; pure |
 //! | [`events`] | what this context states on the bus |
 //! | [`store`] | the access patterns, each with its condition |
 //! | [`handlers`] | one file a function |
 //!
 //! The one rule that everything here serves: **total = available + held + sold**, at every moment, for every event.
 
+pub mod counters;
 pub mod domain;
 pub mod events;
 pub mod handlers;

@@ -11,23 +11,27 @@
 //! `gsi1` lists the terms by id (that is, by time), `gsi2` by event date.
 
 use crate::{
+    counters::{Counter, Counters, Discrepancy},
     domain::{
         Allocation, EventName, Inventory, NotForSale, Reservation, ReservationState, Revision, Shard, ShardChange,
         Terms, Unchangeable,
     },
     events::{
-        InventoryCreated, InventoryDeleted, InventoryReleased, InventoryReserved, InventorySold, InventoryUpdated,
-        Seats,
+        InventoryCreated, InventoryDeleted, InventoryReconciled, InventoryReleased, InventoryReserved, InventorySold,
+        InventoryUpdated, RequestedBy, Seats,
     },
 };
 use aws_sdk_dynamodb::{
     Client,
+    operation::query::builders::QueryFluentBuilder,
     types::{AttributeValue, Delete, Put, Update},
 };
 use boxoffice_aws::{
-    Cursor, EventStore, Item, Limit, ListError, Page, StoreError, Transaction, Uncommitted,
-    attribute::{number, text},
-    transaction::{self, Attempt, built, read, until_current, write},
+    Cursor, EventStore, Freshness, Item, Limit, ListError, Page, StoreError, Transaction, Uncommitted,
+    attribute::{number, signed, text},
+    batch,
+    transaction::{self, Attempt, Written, built, read, until_current, write},
+    walk,
 };
 use boxoffice_kernel::{
     Amount, Currency, DomainEvent, Envelope, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, ReservationId,
@@ -35,7 +39,7 @@ use boxoffice_kernel::{
 };
 use boxoffice_runtime::config::{self, ConfigError};
 use futures_util::future::try_join_all;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The context's table, and the event store it writes to.
 #[derive(Debug, Clone)]
@@ -200,6 +204,7 @@ fn reservation_key(id: ReservationId) -> AttributeValue {
 }
 
 const KEY: &str = "KEY";
+const RSV: &str = "RSV";
 
 fn idempotency_key(RequestKey { user_id, key }: &RequestKey) -> AttributeValue {
     text(format_args!("KEY#{user_id}#{key}"))
@@ -207,6 +212,18 @@ fn idempotency_key(RequestKey { user_id, key }: &RequestKey) -> AttributeValue {
 
 /// The partition under which `gsi1` and `gsi2` list what is on sale.
 const ON_SALE: &str = "ON_SALE";
+/// The key attributes of `gsi1`.
+const BY_TIME: [&str; 4] = ["gsi1pk", "gsi1sk", "pk", "sk"];
+/// How many items of the table a page of a walk goes over: few enough that buyers' reads find room between two pages.
+const RESERVATIONS_A_PAGE: i32 = 1000;
+
+/// That a shard is as it was read.
+const UNMOVED: &str = "inventoryVersion = :under AND available = :availableSeen AND held = :heldSeen AND sold = :soldSeen \
+                       AND reserved = :reservedSeen AND moves = :moves";
+/// The same of one whose seats have never moved, and which may not count it yet.
+const UNMOVED_EVER: &str = "inventoryVersion = :under AND available = :availableSeen AND held = :heldSeen \
+                            AND sold = :soldSeen AND reserved = :reservedSeen \
+                            AND (attribute_not_exists(moves) OR moves = :moves)";
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -331,6 +348,12 @@ impl InventoryStore {
     /// # Errors
     /// When the store does.
     pub async fn get(&self, id: InventoryId) -> Result<Option<Inventory>, StoreError> {
+        let found = self.partition::<ShardItem>(id).await?;
+        Ok(found.map(|(terms, shards)| terms.into_inventory(shards.into_iter().map(Shard::from).collect())))
+    }
+
+    /// The terms and every shard, as whatever its reader makes of one; nothing when it is off sale.
+    async fn partition<S: DeserializeOwned>(&self, id: InventoryId) -> Result<Option<(TermsItem, Vec<S>)>, StoreError> {
         let mut terms = None;
         let mut shards = Vec::new();
         let mut pages = self
@@ -348,10 +371,10 @@ impl InventoryStore {
             match item.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) {
                 Some("TERMS") if item.contains_key("deletedAt") => return Ok(None),
                 Some("TERMS") => terms = Some(read::<TermsItem>("terms", item)?),
-                _ => shards.push(read::<ShardItem>("shard", item)?.into()),
+                _ => shards.push(read("shard", item)?),
             }
         }
-        Ok(terms.map(|terms| terms.into_inventory(shards)))
+        Ok(terms.map(|terms| (terms, shards)))
     }
 
     /// AP-11 find inventory by name.
@@ -373,14 +396,16 @@ impl InventoryStore {
     /// # Errors
     /// When the cursor is not of this list, or the store fails.
     pub async fn list(&self, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Inventory>, ListError> {
-        let query = self
-            .client
+        self.page(self.newest_first(), &BY_TIME, limit, cursor).await
+    }
+
+    fn newest_first(&self) -> QueryFluentBuilder {
+        self.client
             .query()
             .index_name("gsi1")
             .key_condition_expression("gsi1pk = :all")
             .expression_attribute_values(":all", text(ON_SALE))
-            .scan_index_forward(false);
-        self.page(query, &["gsi1pk", "gsi1sk", "pk", "sk"], limit, cursor).await
+            .scan_index_forward(false)
     }
 
     /// AP-13 list inventory by event date, soonest first, from `start` up to and including `end`.
@@ -409,11 +434,25 @@ impl InventoryStore {
 
     async fn page(
         &self,
-        query: aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder,
+        query: QueryFluentBuilder,
         index: &[&str],
         limit: Limit,
         cursor: Option<Cursor>,
     ) -> Result<Page<Inventory>, ListError> {
+        let terms = self.terms(query, index, limit, cursor).await?;
+        let items = try_join_all(terms.items.iter().map(|terms| self.get(terms.id))).await?;
+        // What was deleted since the index was written is left out.
+        Ok(Page { items: items.into_iter().flatten().collect(), next: terms.next })
+    }
+
+    /// A page of an index: terms as they were when it was written.
+    async fn terms(
+        &self,
+        query: QueryFluentBuilder,
+        index: &[&str],
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<TermsItem>, ListError> {
         let start = cursor.map(|cursor| cursor.into_key(index, ON_SALE)).transpose()?;
         let answer = query
             .table_name(&self.table)
@@ -423,14 +462,139 @@ impl InventoryStore {
             .await
             .map_err(StoreError::from_sdk)?;
         let next = answer.last_evaluated_key.as_ref().and_then(Cursor::from_key);
-        let terms = answer.items.unwrap_or_default().into_iter().map(|item| read::<TermsItem>("terms", item));
-        let items = try_join_all(terms.map(|terms| async {
-            let terms = terms?;
-            self.get(terms.id).await
+        let terms = answer.items.unwrap_or_default().into_iter().map(|item| read("terms", item));
+        Ok(Page { items: terms.collect::<Result<_, _>>()?, next })
+    }
+
+    /// AP-25 which events are on sale, newest first. The index is eventually consistent: one put on sale a moment ago may not be there yet.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn on_sale(&self, cursor: Option<Cursor>) -> Result<Page<InventoryId>, ListError> {
+        let terms = self.terms(self.newest_first(), &BY_TIME, Limit::LARGEST, cursor).await?;
+        Ok(terms.map(|terms| terms.id))
+    }
+
+    /// AP-26 get counters: the total and every shard's counters as they are, whatever they are, in one consistent query.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn counters(&self, id: InventoryId) -> Result<Option<Counters>, StoreError> {
+        let Some((terms, mut shards)) = self.partition::<Counter>(id).await? else { return Ok(None) };
+        shards.sort_by_key(|shard| shard.number);
+        Ok(Some(Counters {
+            inventory_id: id,
+            event_name: terms.event_name,
+            total: terms.total_seats.get().into(),
+            version: terms.version,
+            shards,
         }))
-        .await?;
-        // What was deleted since the index was written is left out.
-        Ok(Page { items: items.into_iter().flatten().collect(), next })
+    }
+
+    /// AP-27 walk over the reservations that take seats, of all events. A scan, for the scheduled `reconcile` alone.
+    ///
+    /// # Errors
+    /// When the cursor is not of this walk, or the store fails.
+    pub async fn walk_reservations(
+        &self,
+        freshness: Freshness,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Reservation>, ListError> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .consistent_read(freshness.is_consistent())
+            .limit(RESERVATIONS_A_PAGE)
+            .filter_expression("sk = :sk AND #state IN (:held, :sold)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":sk", text(RSV))
+            .expression_attribute_values(":held", text("HELD"))
+            .expression_attribute_values(":sold", text("SOLD"));
+        let Page { items, next } = walk::page(scan, cursor).await?;
+        let items = items.into_iter().map(|item| read("reservation", item)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next })
+    }
+
+    /// AP-28 get the reservations of these tickets, as they were a moment ago; those there are.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn reservations(&self, tickets: &[TicketId]) -> Result<Vec<Reservation>, StoreError> {
+        let key = |ticket: &TicketId| {
+            Item::from([("pk".into(), reservation_key(ticket.reservation())), ("sk".into(), text(RSV))])
+        };
+        let keys = tickets.iter().map(key).collect();
+        let found = batch::get(&self.client, &self.table, keys, Freshness::Eventual).await?;
+        found.into_iter().map(|item| read("reservation", item)).collect()
+    }
+
+    /// AP-29 reconcile counters: makes them what the reservations add up to, if nothing has moved since both were read. It is a version of
+    /// the terms, so that whoever planned on the counters as they were plans again. [`Written::Stale`] when something has moved.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn reconcile(
+        &self,
+        found: &Discrepancy,
+        requested_by: &RequestedBy,
+        now: Timestamp,
+        trace: &Trace,
+    ) -> Result<Written, StoreError> {
+        let Counters { inventory_id, event_name, version, shards, .. } = &found.seen;
+        let after = version + 1;
+        let event = InventoryReconciled {
+            inventory_id: *inventory_id,
+            event_name: event_name.clone(),
+            requested_by: requested_by.clone(),
+            before: found.before(),
+            after: found.after(),
+            shards: found.corrections.iter().map(Into::into).collect(),
+        };
+        let terms = Update::builder()
+            .table_name(&self.table)
+            .key("pk", inventory_key(*inventory_id))
+            .key("sk", text("TERMS"))
+            .update_expression("SET version = :after, updatedAt = :now")
+            .condition_expression("version = :before AND attribute_not_exists(deletedAt)")
+            .expression_attribute_values(":before", number(*version))
+            .expression_attribute_values(":after", number(after))
+            .expression_attribute_values(":now", text(now))
+            .build();
+        let mut transaction = Transaction::new()
+            .update((), built(terms)?)
+            .put((), self.events.append(&Envelope::new(event, after, now, trace))?);
+        for seen in shards {
+            let correction = found.corrections.iter().find(|correction| correction.seen.number == seen.number);
+            let update = self
+                .shard_update(*inventory_id, seen.number)
+                .expression_attribute_values(":under", number(seen.inventory_version))
+                .expression_attribute_values(":after", number(after));
+            let update = match correction {
+                // Right as it is: it learns of the new version, and goes on selling meanwhile.
+                None => update
+                    .update_expression("SET inventoryVersion = :after")
+                    .condition_expression("inventoryVersion = :under"),
+                Some(correction) => update
+                    .update_expression(
+                        "SET inventoryVersion = :after, available = :available, held = :held, sold = :sold, \
+                         moves = if_not_exists(moves, :none) + :one",
+                    )
+                    .condition_expression(if seen.moves == 0 { UNMOVED_EVER } else { UNMOVED })
+                    .expression_attribute_values(":available", signed(correction.due.available))
+                    .expression_attribute_values(":held", signed(correction.due.held))
+                    .expression_attribute_values(":sold", signed(correction.due.sold))
+                    .expression_attribute_values(":availableSeen", signed(seen.available))
+                    .expression_attribute_values(":heldSeen", signed(seen.held))
+                    .expression_attribute_values(":soldSeen", signed(seen.sold))
+                    .expression_attribute_values(":reservedSeen", signed(seen.reserved))
+                    .expression_attribute_values(":moves", number(seen.moves))
+                    .expression_attribute_values(":none", number(0_u32))
+                    .expression_attribute_values(":one", number(1_u32)),
+            };
+            transaction = transaction.update((), built(update.build())?);
+        }
+        transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)
     }
 
     /// AP-14 put on sale.
@@ -621,7 +785,7 @@ impl InventoryStore {
     /// # Errors
     /// When the store does.
     pub async fn reservation(&self, ticket: TicketId) -> Result<Option<Reservation>, StoreError> {
-        let found = transaction::get(&self.client, &self.table, reservation_key(ticket.reservation()), "RSV").await?;
+        let found = transaction::get(&self.client, &self.table, reservation_key(ticket.reservation()), RSV).await?;
         found.map(|item| read("reservation", item)).transpose()
     }
 
@@ -827,14 +991,19 @@ impl InventoryStore {
             .map(|allocation| {
                 let mut condition = format!("{from} >= :seats");
                 let reserved = by_hand.map_or_else(String::new, |sign| format!(", reserved = reserved {sign} :seats"));
-                let sets = format!("SET {from} = {from} - :seats, {to} = {to} + :seats{reserved}");
+                let sets = format!(
+                    "SET {from} = {from} - :seats, {to} = {to} + :seats{reserved}, \
+                     moves = if_not_exists(moves, :none) + :one"
+                );
                 if by_hand == Some("-") {
                     condition.push_str(" AND reserved >= :seats");
                 }
                 let mut update = self
                     .shard_update(id, allocation.shard)
                     .update_expression(sets)
-                    .expression_attribute_values(":seats", number(allocation.seats));
+                    .expression_attribute_values(":seats", number(allocation.seats))
+                    .expression_attribute_values(":none", number(0_u32))
+                    .expression_attribute_values(":one", number(1_u32));
                 if let Some(version) = under {
                     condition.push_str(" AND inventoryVersion = :terms");
                     update = update.expression_attribute_values(":terms", number(version));
@@ -945,6 +1114,6 @@ impl Reservation {
     }
 
     fn to_item(&self) -> Result<Item, StoreError> {
-        write(self, reservation_key(self.id), "RSV")
+        write(self, reservation_key(self.id), RSV)
     }
 }

@@ -23,8 +23,9 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, Put, Update},
 };
 use boxoffice_aws::{
-    Cursor, EventStore, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction, Uncommitted,
+    Cursor, EventStore, Freshness, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction, Uncommitted,
     attribute::{number, text},
+    batch,
     listing::{GSI1, GSI2, GSI3},
     transaction::{self, Attempt, Written, built, conditional, read, until_current, write},
 };
@@ -363,6 +364,19 @@ impl PaymentStore {
             Ok::<_, DeleteError>(Attempt::when(written, ()))
         })
         .await
+    }
+
+    /// AP-44 get the payments of these tickets, deleted or not, as they were a moment ago; those there are.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn of_tickets(&self, tickets: &[TicketId]) -> Result<Vec<Payment>, StoreError> {
+        let key = |ticket: &TicketId| {
+            Item::from([("pk".into(), payment_key(ticket.payment())), ("sk".into(), text(PAYMENT))])
+        };
+        let keys = tickets.iter().map(key).collect();
+        let found = batch::get(&self.client, &self.table, keys, Freshness::Eventual).await?;
+        found.into_iter().map(stored).collect()
     }
 
     /// The delete of what to charge the payment to: it is not kept longer than it takes.

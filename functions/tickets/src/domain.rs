@@ -230,6 +230,12 @@ impl Ticket {
         }
     }
 
+    /// The ticket, as it is, with a version of its own for what is stated of it anew.
+    #[must_use]
+    pub fn restated(&self, now: Timestamp) -> Self {
+        self.changed(now)
+    }
+
     /// The ticket, cancelled: also when the event has taken place, for who asks has taken its money and its seats back, and a ticket without them
     /// must not look paid.
     ///

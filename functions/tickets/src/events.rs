@@ -71,6 +71,8 @@ about_a_booking!(
     TicketCreated {},
     /// The buyer wants out. Starts the saga that takes the booking back.
     TicketCancellationRequested {},
+    /// Its hold is over, and no saga is at work on it. Starts the saga that takes the booking back.
+    TicketExpiryRequested {},
     /// Paid; the seats are sold.
     TicketConfirmed {},
     /// Taken back.

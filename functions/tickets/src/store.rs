@@ -11,6 +11,7 @@ use crate::{
     domain::{CancellationReason, Status, Ticket, Unchanged},
     events::{
         TicketCancellationRequested, TicketCancelled, TicketCompleted, TicketConfirmed, TicketCreated, TicketDeleted,
+        TicketExpiryRequested,
     },
 };
 use aws_sdk_dynamodb::{
@@ -21,7 +22,8 @@ use boxoffice_aws::{
     Cursor, EventStore, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction, Uncommitted,
     attribute::{number, text},
     listing::{GSI1, GSI2, GSI3, GSI4},
-    transaction::{self, Attempt, built, read, write},
+    transaction::{self, Attempt, Written, built, read, write},
+    walk,
 };
 use boxoffice_inventory::{
     EventName, HoldGuard, InventoryStore, SaleGuard,
@@ -278,7 +280,10 @@ impl TicketStore {
     }
 
     /// AP-50 for what decides: money and seats may be given back for a ticket that nobody sees any more.
-    async fn even_deleted(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn even_deleted(&self, id: TicketId) -> Result<Option<Ticket>, StoreError> {
         let item = transaction::get(&self.client, &self.table, ticket_key(id), TICKET).await?;
         item.map(as_ticket).transpose()
     }
@@ -452,6 +457,38 @@ impl TicketStore {
     pub async fn delete(&self, id: TicketId, trace: &Trace) -> Result<Ticket, ChangeError> {
         let decide = |ticket: &Ticket| ticket.delete(Timestamp::now());
         self.rewrite(id, decide, |ticket| TicketDeleted { booking: ticket.into() }, trace).await
+    }
+
+    /// AP-63 walk over every ticket, deleted or not, as they were a moment ago. A scan, for the scheduled `reconcile` alone.
+    ///
+    /// # Errors
+    /// When the cursor is not of this walk, or the store fails.
+    pub async fn walk(&self, cursor: Option<Cursor>) -> Result<Page<Ticket>, ListError> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .limit(i32::from(Limit::MAX))
+            .filter_expression("sk = :sk")
+            .expression_attribute_values(":sk", text(TICKET));
+        let Page { items, next } = walk::page(scan, cursor).await?;
+        Ok(Page { items: items.into_iter().map(as_ticket).collect::<Result<_, _>>()?, next })
+    }
+
+    /// AP-64 take back a booking that nobody is at work on: states its buyer's wish again where there is one, else that its hold is over. Either
+    /// starts the saga's undo. [`Written::Stale`] when the ticket is no longer as it was seen.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn take_back(&self, seen: &Ticket, now: Timestamp, trace: &Trace) -> Result<Written, StoreError> {
+        let restated = seen.restated(now);
+        let event = if seen.cancellation_requested_at.is_some() {
+            self.event(TicketCancellationRequested { booking: (&restated).into() }, &restated, trace)?
+        } else {
+            self.event(TicketExpiryRequested { booking: (&restated).into() }, &restated, trace)?
+        };
+        let transaction = Transaction::new().update((), self.change(seen, &restated)?).put((), event);
+        transaction.commit(&self.client).await.or_else(Uncommitted::into_stale)
     }
 
     async fn rewrite<T: DomainEvent>(

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`attribute`] | string and number attributes |
 //! | [`client`] | the one way to configure an SDK client: TLS, timeouts, retries |
+//! | [`batch`] | many items by their keys |
 //! | [`transaction`] | `TransactWriteItems` in which every item says what its refusal means |
 //! | [`event_store`] | the outbox: an event as one more item of the transaction that caused it |
 //! | [`dead_letters`] | what can never be handled, kept for an operator |
@@ -13,10 +14,12 @@
 //! | [`listing`] | lists over indexes, spread so that a busy sale cannot slow them down |
 //! | [`page`] | cursors for lists |
 //! | [`secret`] | secrets, fetched when first needed |
+//! | [`walk`] | a walk over a whole table |
 //! | [`error`] | what can go wrong with a store: try again, or a bug |
 
 pub mod access;
 pub mod attribute;
+pub mod batch;
 pub mod client;
 pub mod dead_letters;
 pub mod error;
@@ -27,8 +30,10 @@ pub mod listing;
 pub mod page;
 pub mod secret;
 pub mod transaction;
+pub mod walk;
 
 pub use access::{Access, AccessRegister};
+pub use batch::Freshness;
 pub use dead_letters::DeadLetters;
 pub use error::StoreError;
 pub use event_store::EventStore;

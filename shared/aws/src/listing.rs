@@ -8,11 +8,13 @@
 //! Indexes project keys only, and sort by id, which is by time. A change of status then rewrites one index entry and not four; the
 //! items themselves are read from the table, consistently, so that no list shows a status that has passed.
 
-use crate::{Cursor, Item, Limit, Page, StoreError, attribute::text, page::InvalidCursor, transaction::built};
-use aws_sdk_dynamodb::{
-    Client,
-    types::{AttributeValue, KeysAndAttributes},
+use crate::{
+    Cursor, Item, Limit, Page, StoreError,
+    attribute::text,
+    batch::{self, Freshness},
+    page::InvalidCursor,
 };
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use futures_util::future::try_join_all;
 use std::{collections::HashMap, fmt::Display};
 
@@ -188,28 +190,9 @@ impl Listing {
 
     /// The items these entries point to, by their identity, as they are now.
     async fn items(&self, entries: &[Entry]) -> Result<HashMap<String, Item>, StoreError> {
-        /// DynamoDB leaves part of a batch undone when it is throttled; so many times in a row say that it is down.
-        const ROUNDS: usize = 5;
-        let mut wanted: Vec<Item> = entries.iter().map(|entry| entry.key.clone()).collect();
-        let mut found = HashMap::new();
-        for _ in 0..ROUNDS {
-            if wanted.is_empty() {
-                return Ok(found);
-            }
-            let keys = built(KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build())?;
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, keys)
-                .send()
-                .await
-                .map_err(StoreError::from_sdk)?;
-            let items = answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
-            found.extend(items.into_iter().map(|item| (identity(&item), item)));
-            let mut left = answer.unprocessed_keys.unwrap_or_default();
-            wanted = left.remove(&self.table).map(|left| left.keys).unwrap_or_default();
-        }
-        Err(StoreError::Unavailable("a batch was left undone again and again".into()))
+        let keys = entries.iter().map(|entry| entry.key.clone()).collect();
+        let items = batch::get(&self.client, &self.table, keys, Freshness::Consistent).await?;
+        Ok(items.into_iter().map(|item| (identity(&item), item)).collect())
     }
 }
 

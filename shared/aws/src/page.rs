@@ -86,11 +86,28 @@ impl Cursor {
     /// # Errors
     /// When it does not: DynamoDB would refuse it, or answer from elsewhere.
     pub fn into_key(self, attributes: &[&str], partition: &str) -> Result<Item, InvalidCursor> {
-        let of_this_index = self.0.len() == attributes.len()
-            && attributes.iter().all(|name| self.0.get(*name).is_some_and(|value| !value.is_empty()));
         let of_this_partition =
             attributes.first().and_then(|name| self.0.get(*name)).is_some_and(|value| value == partition);
-        if !(of_this_index && of_this_partition) {
+        if !of_this_partition {
+            return Err(InvalidCursor);
+        }
+        self.of(attributes)
+    }
+
+    /// The key to go on from in a walk over a whole table, should the cursor be of such a walk. What a walk reads is for operators and for
+    /// the product itself, so a cursor may stand anywhere in the table.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn into_table_key(self) -> Result<Item, InvalidCursor> {
+        self.of(&["pk", "sk"])
+    }
+
+    /// The key, should it have exactly these attributes.
+    fn of(self, attributes: &[&str]) -> Result<Item, InvalidCursor> {
+        let has_them = self.0.len() == attributes.len()
+            && attributes.iter().all(|name| self.0.get(*name).is_some_and(|value| !value.is_empty()));
+        if !has_them {
             return Err(InvalidCursor);
         }
         Ok(self.0.into_iter().map(|(name, value)| (name, AttributeValue::S(value))).collect())
@@ -164,6 +181,15 @@ mod tests {
         let cursor = Cursor::from_key(&key("OTHERS")).unwrap();
         assert_eq!(cursor.clone().into_key(&INDEX, "ALL"), Err(InvalidCursor));
         assert_eq!(cursor.into_key(&["pk", "sk"], "OTHERS"), Err(InvalidCursor));
+    }
+
+    #[test]
+    fn a_walk_over_a_table_goes_on_where_it_stopped_and_nowhere_else() {
+        let of_table: Item =
+            key("ALL").into_iter().filter(|(name, _)| name.as_str() == "pk" || name.as_str() == "sk").collect();
+        assert_eq!(Cursor::from_key(&of_table).unwrap().into_table_key(), Ok(of_table));
+        assert_eq!(Cursor::from_key(&key("ALL")).unwrap().into_table_key(), Err(InvalidCursor));
+        assert_eq!(Cursor::after("ALL", "tkt_1").into_table_key(), Err(InvalidCursor));
     }
 
     #[test]

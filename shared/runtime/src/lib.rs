@@ -6,6 +6,7 @@
 //! | [`config`] | environment variables that must be there |
 //! | [`event`] | a domain event in, an effect once |
 //! | [`http`] | an API Gateway request in, JSON or problem+json out |
+//! | [`metrics`] | numbers for `CloudWatch`, as lines of the log |
 //! | [`problem`] | every refusal the API knows: its code, status and field (RFC 9457) |
 //! | [`routes`] | every route of the API |
 //! | [`stream`] | the event store's stream, read |
@@ -15,12 +16,14 @@ pub mod auth;
 pub mod config;
 pub mod event;
 pub mod http;
+pub mod metrics;
 pub mod problem;
 pub mod routes;
 pub mod stream;
 pub mod task;
 
 pub use event::Event;
+pub use metrics::Metrics;
 pub use problem::{Code, Problem};
 pub use task::{SagaInput, StepFailure};
 

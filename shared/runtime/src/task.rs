@@ -114,11 +114,26 @@ where
     F: Fn(I) -> Fut,
     Fut: Future<Output = Result<T, StepFailure>>,
 {
+    serve_in_time(function, |input, _| run(input)).await
+}
+
+/// The same for work that is as long as there is time: it is told when Lambda will end the invocation.
+///
+/// # Errors
+/// When the Lambda runtime does.
+pub async fn serve_in_time<I, T, F, Fut>(function: &'static str, run: F) -> Result<(), Error>
+where
+    I: DeserializeOwned,
+    T: Serialize,
+    F: Fn(I, Timestamp) -> Fut,
+    Fut: Future<Output = Result<T, StepFailure>>,
+{
     let run = &run;
     lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
+        let deadline = i64::try_from(event.context.deadline).ok().and_then(Timestamp::from_unix_millis);
         let input = serde_json::from_value(event.payload)
             .map_err(|error| StepFailure::Defect(format!("{function} does not understand its input: {error}")))?;
-        let outcome = Box::pin(run(input)).await;
+        let outcome = Box::pin(run(input, deadline.unwrap_or_else(Timestamp::now))).await;
         if let Err(failure) = &outcome {
             tracing::warn!(function, error = failure.name(), cause = %failure, "invocation failed");
         }

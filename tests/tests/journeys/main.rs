@@ -16,6 +16,7 @@ mod notifications;
 mod on_the_bus;
 mod operating;
 mod payments;
+mod reconciling;
 mod refusals;
 mod reporting;
 mod secrets;

@@ -1,6 +1,6 @@
 //! What other systems hear.
 
-use crate::tickets::of_an_event_that_is_over;
+use crate::{reconciling::of_what_was_put_right, tickets::of_an_event_that_is_over};
 use boxoffice_e2e::{
     BoxOffice, Card, Outcome, Person, Verdict, ensure, mailbox::DEVICE_THAT_IS_GONE, story::Body, tables::StoredEvent,
     wait::SOON,
@@ -16,6 +16,7 @@ async fn every_stored_event_reaches_the_bus_as_it_was_stored() -> Verdict {
         .listening(async |listener| {
             let mut stored = of_bookings(&house).await?;
             stored.extend(of_people(&house).await?);
+            stored.extend(of_what_was_put_right(&house).await?);
             listener.until_heard(&stored, SOON).await?;
 
             let mut types = BTreeSet::new();

@@ -79,6 +79,7 @@ pub async fn run(store: &SagaStore, start: Start) -> Result<Claim, StepFailure> 
             return Ok(claim(if mine { Direction::Book } else { Direction::Nothing }, start.data.clone(), ""));
         }
         "TicketCancellationRequested" => (CallOff::BookingCancelled, Some(&start.data)),
+        "TicketExpiryRequested" => (CallOff::HoldExpired, Some(&start.data)),
         // It states the payment, not the booking: that is with the saga, which there must be, or nothing was paid.
         "PaymentRefunded" => (CallOff::PaymentRefunded, None),
         other => return Err(StepFailure::Defect(format!("{other} starts no saga"))),

@@ -9,6 +9,7 @@ use boxoffice_aws::{
 use boxoffice_booking::{
     SagaStore,
     domain::Status,
+    handlers::claim_saga,
     store::{Booking, CallOff},
 };
 use boxoffice_kernel::{TicketId, Timestamp, UserId};
@@ -164,6 +165,33 @@ async fn a_booking_called_off_before_its_saga_began_never_begins() {
         assert!(!claim(&store, ticket, "forwards").await);
         let saga = store.get(ticket).await.unwrap().unwrap();
         assert_eq!((saga.ticket_id, saga.user_id, saga.status()), (ticket, buyer(ticket), Status::Compensating));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hold_that_nobody_is_at_work_on_is_taken_back_whether_its_saga_ever_began_or_not() {
+    for_each_dynamodb(|database| async move {
+        for began in [false, true] {
+            let (store, ticket) = (store(&database), TicketId::generate());
+            if began {
+                claim(&store, ticket, "forwards").await;
+            }
+            for (execution, direction) in [("back", "UNDO"), ("back", "UNDO"), ("another", "NOTHING")] {
+                let start = json!({
+                    "eventType": "TicketExpiryRequested",
+                    "correlationId": "reconcile",
+                    "data": booking(ticket),
+                    "executionArn": execution,
+                });
+                let claim = claim_saga::run(&store, serde_json::from_value(start).unwrap()).await.unwrap();
+                let claim = serde_json::to_value(claim).unwrap();
+                assert_eq!(claim["direction"], direction, "{execution}, began: {began}");
+                assert_eq!(claim["failure"]["error"], "HoldExpired");
+            }
+            let saga = store.get(ticket).await.unwrap().unwrap();
+            assert_eq!(saga.compensation_reason(), Some("HoldExpired"));
+        }
     })
     .await;
 }

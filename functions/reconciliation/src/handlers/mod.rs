@@ -1,0 +1,3 @@
+//! One file a function.
+
+pub mod reconcile;

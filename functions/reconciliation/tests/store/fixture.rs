@@ -1,0 +1,248 @@
+//! What every test here begins with.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use boxoffice_booking::SagaStore;
+use boxoffice_inventory::{Inventory, InventoryStore, domain::Terms};
+use boxoffice_kernel::{Amount, Currency, Fingerprint, InventoryId, Money, Quantity, TicketId, Timestamp, UserId};
+use boxoffice_payments::{
+    Instruction, PaymentStore,
+    cashier::Cashier,
+    domain::{IntentId, Method, MethodToken, Payment},
+    events::RefundedBy,
+    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
+};
+use boxoffice_reconciliation::{
+    App,
+    domain::Grace,
+    reconciler::{Found, Outcome, Reconciler, Run},
+    report::{Findings, Successor},
+};
+use boxoffice_runtime::Metrics;
+use boxoffice_testing::{Database, Listener, Table, trace};
+use boxoffice_tickets::{
+    TicketStore,
+    domain::Ticket,
+    store::{Booked, Desk, EventRef, Order, Sale},
+};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+const HOLD_SECONDS: u32 = 600;
+const GRACE_SECONDS: u32 = 900;
+
+/// When every hold made now is over, and the grace with it.
+pub(crate) fn later() -> Timestamp {
+    Timestamp::now().plus_seconds(HOLD_SECONDS + GRACE_SECONDS + 60)
+}
+
+/// What the provider says of an intent that is to be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Says {
+    Cancelled,
+    Succeeded,
+    Nothing,
+}
+
+/// A provider that says what it is told to.
+#[derive(Debug, Clone)]
+pub(crate) struct Provider(Arc<Mutex<Says>>);
+
+impl PaymentGateway for Provider {
+    async fn open(&self, payment: &Payment, _: &MethodToken) -> Result<Opened, GatewayError> {
+        Ok(Opened::Intent(format!("pi_{}", payment.id).parse().unwrap()))
+    }
+
+    async fn confirm(&self, _: &Payment, _: &IntentId) -> Result<Charge, GatewayError> {
+        Ok(Charge::Succeeded)
+    }
+
+    async fn cancel(&self, _: &IntentId) -> Result<Cancellation, GatewayError> {
+        match *self.0.lock().unwrap() {
+            Says::Cancelled => Ok(Cancellation::Cancelled),
+            Says::Succeeded => Ok(Cancellation::AlreadySucceeded),
+            Says::Nothing => Err(GatewayError::Unavailable("no answer".into())),
+        }
+    }
+
+    async fn refund(&self, _: &Payment, _: &IntentId) -> Result<(), GatewayError> {
+        Ok(())
+    }
+}
+
+/// The stores that a booking goes through, and who reconciles them.
+#[derive(Debug, Clone)]
+pub(crate) struct House {
+    pub(crate) database: Database,
+    pub(crate) inventory: InventoryStore,
+    pub(crate) tickets: TicketStore,
+    pub(crate) payments: PaymentStore,
+    pub(crate) sagas: SagaStore,
+    pub(crate) sale: Sale,
+    pub(crate) cashier: Cashier<Provider>,
+    pub(crate) app: App<Provider>,
+    pub(crate) queue: Listener,
+    pub(crate) lambda: Listener,
+    desk: Desk,
+    provider: Provider,
+}
+
+impl House {
+    pub(crate) fn new(database: &Database) -> Self {
+        let (client, events) = (database.client(), database.event_store());
+        let inventory = InventoryStore::new(client.clone(), database.table(Table::Inventory), events.clone());
+        let tickets = TicketStore::new(client.clone(), database.table(Table::Tickets), events.clone());
+        let payments = PaymentStore::new(client.clone(), database.table(Table::Payments), events);
+        let sagas = SagaStore::new(client, database.table(Table::Sagas));
+        let provider = Provider(Arc::new(Mutex::new(Says::Cancelled)));
+        let saga = aws_sdk_sfn::Client::new(&Listener::default().sdk_config());
+        let cashier = Cashier::new(payments.clone(), provider.clone(), saga);
+        let (queue, lambda) = (Listener::default(), Listener::default());
+        let reconciler = Reconciler {
+            inventory: inventory.clone(),
+            tickets: tickets.clone(),
+            payments: payments.clone(),
+            sagas: sagas.clone(),
+            cashier: cashier.clone(),
+            grace: Grace::seconds(GRACE_SECONDS),
+        };
+        let app = App {
+            reconciler,
+            findings: Findings::new(aws_sdk_sqs::Client::new(&queue.sdk_config()), "http://queue.example"),
+            metrics: Metrics::new("test", "boxoffice-test"),
+            successor: Successor::new(aws_sdk_lambda::Client::new(&lambda.sdk_config()), "reconcile"),
+        };
+        let desk = Desk::new(tickets.clone(), inventory.clone(), database.table(Table::Payments), HOLD_SECONDS);
+        let (sale, database) = (Sale::new(tickets.clone(), inventory.clone()), database.clone());
+        Self { database, inventory, tickets, payments, sagas, sale, cashier, app, queue, lambda, desk, provider }
+    }
+
+    pub(crate) fn provider_says(&self, says: Says) {
+        *self.provider.0.lock().unwrap() = says;
+    }
+
+    /// An event on sale with so many seats.
+    pub(crate) async fn on_sale(&self, seats: u32) -> InventoryId {
+        let (id, now) = (InventoryId::generate(), Timestamp::now());
+        let terms = Terms {
+            event_name: id.to_string().parse().unwrap(),
+            event_date: now.plus_seconds(86_400),
+            total_seats: Quantity::new(seats).unwrap(),
+            price: Money { amount: Amount::from_minor(4990).unwrap(), currency: Currency::Eur },
+            location: "Hall".parse().unwrap(),
+        };
+        self.inventory.create(&Inventory::open(id, terms, now), &trace()).await.unwrap();
+        id
+    }
+
+    /// A new ticket of so many seats.
+    pub(crate) async fn booked(&self, event: InventoryId, seats: u32) -> Ticket {
+        let user_id = UserId::generate();
+        let quantity = Quantity::new(seats).unwrap();
+        let order = Order { caller: user_id, user_id, event: EventRef::Id(event), quantity, instruction: None };
+        let key = TicketId::generate().to_string().parse().unwrap();
+        let fingerprint = Fingerprint::of(&[&event.to_string(), &seats.to_string()]);
+        match self.desk.book(&order, &key, &fingerprint, &trace()).await.unwrap() {
+            Booked::New(ticket) => ticket,
+            Booked::Replayed(ticket) => panic!("a fresh key made {ticket:?} before"),
+        }
+    }
+
+    /// The ticket's payment, waiting for its buyer.
+    pub(crate) async fn opened(&self, ticket: &Ticket) -> Payment {
+        let money = Money { amount: ticket.total, currency: ticket.price.currency };
+        let payment = Payment::of(ticket.id, ticket.user_id, money, ticket.hold_expires_at, Timestamp::now());
+        self.payments.create(&payment, &trace()).await.unwrap();
+        payment
+    }
+
+    /// The ticket's payment, of which nobody knows whether it was made.
+    pub(crate) async fn in_doubt(&self, ticket: &Ticket) -> Payment {
+        let payment = self.opened(ticket).await;
+        let started = payment.start(payment.method, Timestamp::now()).unwrap();
+        let instruction = Instruction { method: Method::CreditCard, token: Some("pm_card".parse().unwrap()) };
+        self.payments.advance(&payment, &started, Some(&instruction), RefundedBy::Saga, &trace()).await.unwrap();
+        self.payments.remember_intent(&started, &"pi_asked".parse().unwrap()).await.unwrap();
+        started
+    }
+
+    /// A ticket that is paid and confirmed.
+    pub(crate) async fn confirmed(&self, event: InventoryId, seats: u32) -> Ticket {
+        let ticket = self.booked(event, seats).await;
+        let payment = self.opened(&ticket).await;
+        self.cashier.pay(payment.id, None, &"pm_card".parse().unwrap(), &trace()).await.unwrap();
+        self.sale.confirm(ticket.id, &trace()).await.unwrap();
+        self.stored(&ticket).await
+    }
+
+    /// The ticket as it lies in the table.
+    pub(crate) async fn stored(&self, ticket: &Ticket) -> Ticket {
+        self.tickets.get(ticket.id).await.unwrap().unwrap()
+    }
+
+    /// The ticket's payment as it lies in the table.
+    pub(crate) async fn payment(&self, ticket: &Ticket) -> Payment {
+        self.payments.get(ticket.id.payment()).await.unwrap().unwrap()
+    }
+
+    /// Adds this to a counter of an event's first shard, as no code of ours would.
+    pub(crate) async fn corrupt(&self, event: InventoryId, counter: &str, by: i64) {
+        let update = self.database.client().update_item().table_name(self.database.table(Table::Inventory));
+        update
+            .key("pk", AttributeValue::S(format!("INV#{event}")))
+            .key("sk", AttributeValue::S("SHARD#000".into()))
+            .update_expression("ADD #counter :by")
+            .expression_attribute_names("#counter", counter)
+            .expression_attribute_values(":by", AttributeValue::N(by.to_string()))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn reconciler(&self) -> &Reconciler<Provider> {
+        &self.app.reconciler
+    }
+
+    /// Reconciles the seats of every event.
+    pub(crate) async fn seats(&self) -> Vec<String> {
+        let until = Timestamp::now().plus_seconds(60);
+        said(&self.reconciler().seats(&run(), until).await.unwrap().found)
+    }
+
+    /// Reconciles every booking, as of then.
+    pub(crate) async fn bookings(&self, now: Timestamp) -> Vec<String> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.reconciler().bookings(cursor, &run(), now).await.unwrap();
+            found.extend(page.found);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return said(&found),
+            }
+        }
+    }
+
+    /// The messages that people were left.
+    pub(crate) fn messages(&self) -> Vec<Value> {
+        let body = |said: Value| serde_json::from_str(said["MessageBody"].as_str().unwrap()).unwrap();
+        self.queue.heard().into_iter().map(|(_, said)| body(said)).collect()
+    }
+}
+
+/// One run of it.
+pub(crate) fn run() -> Run {
+    Run { requested_by: "the store tests".parse().unwrap(), trace: trace() }
+}
+
+/// What was found, and what became of it, a line each.
+fn said(found: &[Found]) -> Vec<String> {
+    let line = |found: &Found| {
+        let kind = json!(found)["kind"].as_str().unwrap().to_owned();
+        let outcome = match found.outcome {
+            Outcome::Repaired => "repaired",
+            Outcome::Postponed(_) => "postponed",
+            Outcome::Left => "left",
+        };
+        format!("{kind} {outcome}")
+    };
+    found.iter().map(line).collect()
+}
