@@ -12,7 +12,7 @@ use crate::{
     machine::{AWAIT_PAYMENT, Execution},
     model::{Booking, Call, World, course},
     moves::{Disturbance, Event, Move, Turn},
-    wire,
+    wire::{self, Mishap},
 };
 use boxoffice_inventory::domain::ReservationState;
 use boxoffice_kernel::{InventoryId, TicketId};
@@ -20,6 +20,7 @@ use boxoffice_payments::domain::Status as Payment;
 use boxoffice_runtime::StepFailure;
 use boxoffice_tickets::domain::Status as Ticket;
 use serde_json::Value;
+use std::collections::VecDeque;
 
 const SHARDS: [u32; 3] = [4, 4, 3];
 /// More than any execution has.
@@ -53,6 +54,7 @@ struct Play<'a> {
     tickets: Vec<Option<TicketId>>,
     executions: Vec<Running>,
     unanswered: Vec<usize>,
+    troubles: VecDeque<(usize, usize, Mishap)>,
     heard: usize,
 }
 
@@ -71,6 +73,7 @@ pub async fn play(house: &House, turns: &[Turn]) -> Result<(), Broken> {
         tickets: Vec::new(),
         executions: Vec::new(),
         unanswered: Vec::new(),
+        troubles: VecDeque::new(),
         heard: house.listener.heard().len(),
     };
     for (number, turn) in turns.iter().enumerate() {
@@ -94,8 +97,10 @@ impl Play<'_> {
         self.executions.iter().enumerate().filter(open).map(|(number, _)| number).collect()
     }
 
-    fn open_at(&self, place: usize) -> Option<usize> {
-        let open = self.open();
+    /// An open execution that waits for its buyer, or one that does not.
+    fn open_at(&self, place: usize, waiting: bool) -> Option<usize> {
+        let mut open = self.open();
+        open.retain(|number| self.waits(*number) == waiting);
         wrapped(&open, place).and_then(|place| open.get(place).copied())
     }
 
@@ -126,19 +131,19 @@ impl Play<'_> {
             Move::Resize(total) => Some(Call::Resize(total)),
             Move::Reserve(seats) => Some(Call::Reserve(seats)),
             Move::Return(seats) => Some(Call::Return(seats)),
-            Move::Step(place, _) => self.open_at(place).and_then(|number| self.next_step(number)),
+            Move::Step(place, _) => self.open_at(place, false).and_then(|number| self.next_step(number)),
             Move::Rerun(place, invocation) => {
                 let number = wrapped(&self.executions, place)?;
                 let invocation = wrapped(&self.running(number).execution.invocations, invocation)?;
                 Some(self.invocation(number, invocation))
             }
-            Move::Deliver(..) | Move::TimeUp(_) => None,
+            Move::Deliver(_) | Move::DeliverAgain(..) | Move::TimeUp(_) | Move::Trouble(..) => None,
         }
     }
 
     /// The step of an execution that comes after so many others.
     async fn step_after(&mut self, place: usize, before: usize) -> Result<Option<Call>, Broken> {
-        let Some(number) = self.open_at(place) else { return Ok(None) };
+        let Some(number) = self.open_at(place, false) else { return Ok(None) };
         for _ in 0..before {
             let Some(call) = self.next_step(number) else { break };
             self.undisturbed(&call).await?;
@@ -172,16 +177,27 @@ impl Play<'_> {
 
     async fn turn(&mut self, Turn { what, disturbance }: &Turn) -> Result<(), Broken> {
         match *what {
-            Move::Deliver(place, event) => {
+            Move::Deliver(place) => {
+                let fresh = self.undelivered();
+                if let Some((booking, event)) = wrapped(&fresh, place).and_then(|place| fresh.get(place).copied()) {
+                    self.deliver(booking, event).await;
+                }
+                return Ok(());
+            }
+            Move::DeliverAgain(place, event) => {
                 if let Some(booking) = self.booked(place) {
                     self.deliver(booking, event).await;
                 }
                 return Ok(());
             }
             Move::TimeUp(place) => {
-                if let Some(number) = self.open_at(place).filter(|number| self.waits(*number)) {
+                if let Some(number) = self.open_at(place, true) {
                     self.time_is_up(number);
                 }
+                return Ok(());
+            }
+            Move::Trouble(after, at, mishap) => {
+                self.troubles.push_back((after, at, mishap));
                 return Ok(());
             }
             _ => {}
@@ -198,13 +214,7 @@ impl Play<'_> {
                 self.heard = self.house.listener.heard().len();
                 self.settled(&call, answer).await
             }
-            Some(Disturbance::Mishap(at, mishap, last)) => {
-                let ran = wire::mishap(at, mishap, self.make(&call)).await;
-                match ran.answer {
-                    Some(answer) if !ran.met => self.settled(&call, answer).await,
-                    answer => self.interrupted(&call, answer, last).await,
-                }
-            }
+            Some(Disturbance::Mishap(at, mishap, last)) => self.disturbed(&call, at, mishap, last).await,
             Some(Disturbance::Overtaken(at, other)) => match self.call(other) {
                 Some(other) => self.overtaken(at, &call, &other).await,
                 None => self.undisturbed(&call).await,
@@ -257,6 +267,14 @@ impl Play<'_> {
     async fn undisturbed(&mut self, call: &Call) -> Result<(), Broken> {
         let answer = self.make(call).await;
         self.settled(call, answer).await
+    }
+
+    async fn disturbed(&mut self, call: &Call, at: usize, mishap: Mishap, last: bool) -> Result<(), Broken> {
+        let ran = wire::mishap(at, mishap, self.make(call)).await;
+        match ran.answer {
+            Some(answer) if !ran.met => self.settled(call, answer).await,
+            answer => self.interrupted(call, answer, last).await,
+        }
     }
 
     /// A call ran to its end with nothing in its way.
@@ -406,7 +424,7 @@ impl Play<'_> {
                 if self.waits(number) {
                     self.time_is_up(number);
                 } else if let Some(call) = self.next_step(number) {
-                    self.undisturbed(&call).await?;
+                    self.stumbling(&call).await?;
                 }
             } else if !self.deliver_what_was_not().await {
                 return Ok(());
@@ -415,15 +433,45 @@ impl Play<'_> {
         Err(format!("executions that never end: {:?}", self.open()))
     }
 
+    /// A step on the way to the end, with the trouble that is due.
+    async fn stumbling(&mut self, call: &Call) -> Result<(), Broken> {
+        let due = self.troubles.front_mut().is_some_and(|(after, ..)| match after.checked_sub(1) {
+            Some(left) => {
+                *after = left;
+                false
+            }
+            None => true,
+        });
+        match self.troubles.pop_front_if(|_| due) {
+            Some((_, at, mishap)) => self.disturbed(call, at, mishap, false).await,
+            None => self.undisturbed(call).await,
+        }
+    }
+
     async fn deliver_what_was_not(&mut self) -> bool {
         let mut any = false;
-        for booking in 0..self.tickets.len() {
-            for event in Event::ALL {
-                let was = self.executions.iter().any(|running| running.booking == booking && running.event == event);
-                any |= !was && self.deliver(booking, event).await;
-            }
+        for (booking, event) in self.undelivered() {
+            any |= self.deliver(booking, event).await;
         }
         any
+    }
+
+    /// The events that start executions, may have happened, and have started none.
+    fn undelivered(&self) -> Vec<(usize, Event)> {
+        let mut undelivered = Vec::new();
+        for (place, booking) in self.world.bookings.iter().enumerate() {
+            for (event, happened) in [
+                (Event::TicketCreated, booking.ticket.is_some()),
+                (Event::TicketCancellationRequested, booking.wished),
+                (Event::PaymentRefunded, booking.payment.is_some_and(|(status, _)| status == Payment::Refunded)),
+            ] {
+                let began = |running: &Running| running.booking == place && running.event == event;
+                if happened && !self.executions.iter().any(began) {
+                    undelivered.push((place, event));
+                }
+            }
+        }
+        undelivered
     }
 
     /// What must hold of everything at rest, whatever the model thinks.

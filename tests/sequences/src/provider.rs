@@ -64,7 +64,7 @@ impl Provider {
 
     async fn act<T>(&self, name: String, act: impl FnOnce(&mut Account) -> T) -> Result<T, GatewayError> {
         let acting = async { Ok(act(self.ledger().entry(name).or_default())) };
-        wire::send(acting, || Err(GatewayError::Unavailable("the answer got lost".into()))).await
+        wire::send(true, acting, || Err(GatewayError::Unavailable("the answer got lost".into()))).await
     }
 }
 
