@@ -380,6 +380,7 @@ impl House {
             ticket: ticket.as_ref().map(|item| (word(item, "status"), version(item))),
             wished: has(&ticket, "cancellationRequestedAt"),
             seats: reservation.as_ref().map(|item| (word(item, "state"), version(item))),
+            closed: has(&reservation, "closed"),
             payment: payment.as_ref().map(|item| (word(item, "status"), version(item))),
             instruction: named(&instruction, "token").map(|token| Card::of(&token)),
             intent: has(&payment, "intentId"),

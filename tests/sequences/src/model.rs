@@ -52,6 +52,8 @@ pub struct Booking {
     pub wished: bool,
     /// Where its seats are counted, and the reservation's version.
     pub seats: Option<(ReservationState, u64)>,
+    /// Whether they are back for good.
+    pub closed: bool,
     /// The payment and its version.
     pub payment: Option<(Payment, u64)>,
     /// What there is to charge, kept until the payment is settled.
@@ -76,6 +78,7 @@ impl Booking {
             ticket: None,
             wished: false,
             seats: None,
+            closed: false,
             payment: None,
             instruction: None,
             intent: false,
@@ -355,7 +358,7 @@ impl Going {
             }
             "Renew Hold" => {
                 if it.seats_are(ReservationState::Released) {
-                    if quantity > available {
+                    if it.closed || quantity > available {
                         return "SeatsGone".into();
                     }
                     self.write(place, |it| it.seats_become(ReservationState::Held));
@@ -383,7 +386,10 @@ impl Going {
             }
             "Release Hold" => {
                 if !it.seats_are(ReservationState::Released) {
-                    self.write(place, |it| it.seats_become(ReservationState::Released));
+                    self.write(place, |it| {
+                        it.seats_become(ReservationState::Released);
+                        it.closed = true;
+                    });
                 }
             }
             "Cancel Ticket" => {

@@ -2,7 +2,13 @@
 //!
 //! `BOXOFFICE_SEQUENCES=<number>` plays more of them on each DynamoDB, and `BOXOFFICE_SEQUENCES_SEED=<seed>`, printed by a run, the same ones again.
 
-use boxoffice_sequences::{house::Flaw, search::Search};
+use boxoffice_sequences::{
+    house::{Flaw, House},
+    model::Card,
+    moves::{Disturbance, Move, Turn},
+    play::play,
+    search::Search,
+};
 use boxoffice_testing::for_each_dynamodb;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +34,33 @@ async fn whatever_happens_in_whatever_order_nothing_is_lost_and_nothing_sold_twi
         if let Some(found) = search.run(&database, None) {
             panic!("with BOXOFFICE_SEQUENCES_SEED={}, {found}", search.seed);
         }
+    })
+    .await;
+}
+
+/// The buyer pays and nobody hears, so the time is up; the money is found, the seats are held, the ticket confirmed. Then the buyer cancels. After all of that
+/// the step that had held the seats is handled once more: the seats stay free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn seats_that_came_back_for_good_are_not_held_again_by_a_step_that_is_late() {
+    let alone = |what| Turn { what, disturbance: None };
+    let turns = [
+        alone(Move::Book(2, None, false)),
+        alone(Move::Deliver(0)),
+        alone(Move::Step(0, 3)),
+        Turn { what: Move::Pay(0, Card::Good), disturbance: Some(Disturbance::Unheard) },
+        alone(Move::TimeUp(0)),
+        // Expire Payment, Renew Hold, Confirm Ticket.
+        alone(Move::Step(0, 2)),
+        alone(Move::Wish(0)),
+        alone(Move::Deliver(0)),
+        // Claim Saga, Reverse Payment, Release Hold, Cancel Ticket.
+        alone(Move::Step(0, 3)),
+        // Renew Hold again: the sixth invocation of the first execution.
+        alone(Move::Rerun(0, 5)),
+    ];
+    for_each_dynamodb(|database| async move {
+        let house = House::open(&database, None);
+        play(&house, &turns).await.unwrap_or_else(|broken| panic!("{broken}"));
     })
     .await;
 }
