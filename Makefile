@@ -2,7 +2,7 @@
 # TARGET=localstack runs everything on LocalStack in Docker in place of the embedded emulator.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down reset status logs demo test test-unit fault-matrix bench lint fmt sizes clean
+.PHONY: help setup build up down reset status logs demo on-sale test test-unit fault-matrix bench lint fmt sizes clean
 SHELL := /bin/sh
 export TARGET
 
@@ -34,6 +34,10 @@ logs: ## Follow the functions' logs (FUNCTION=create-ticket for one of them)
 
 demo: up ## Book, decline, expire, cancel and sell out, on a fresh machine too
 	@$(STACK) run -- cargo run --quiet --release --package boxoffice-e2e --example demo
+
+on-sale: up ## 5,000 buyers for 1,000 seats, with figures in .local/reports/on-sale.md
+	@BOXOFFICE_ON_SALE_BUYERS=5000 BOXOFFICE_ON_SALE_SEATS=1000 BOXOFFICE_ON_SALE_ACCOUNTS=50 \
+		$(STACK) run -- cargo test --quiet --release --package boxoffice-e2e --test on_sale -- --nocapture --test-threads 1
 
 test: ## Run the whole suite: unit, stores, payment server, end to end
 	@python3 scripts/test.py

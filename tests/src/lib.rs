@@ -21,6 +21,7 @@
 //! | [`provider`] | the local payment provider: its faults, its journal, its ledger |
 //! | [`contract`] | `events/*.schema.json`, and whether an event keeps to them |
 //! | [`race`] | many buyers at one moment, and the judge of what they got |
+//! | [`on_sale`] | a sale that everybody comes to: its judge and its figures |
 //! | [`workers`] | the emulator's Lambda processes, to be killed |
 //! | [`wait`] | waiting for something to become true, until a deadline |
 //! | [`failure`] | what went wrong, and at which line of which test |
@@ -35,6 +36,7 @@ pub mod logs;
 pub mod machine;
 pub mod mailbox;
 pub mod model;
+pub mod on_sale;
 pub mod people;
 pub mod provider;
 pub mod race;

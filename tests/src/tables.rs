@@ -144,6 +144,18 @@ impl Tables {
         removed.map(|_| ()).map_err(|error| Failure::of(format_args!("removing {pk} of {table}"), &error))
     }
 
+    /// An item of a table (by the name of its output), by its key.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn item(&self, table: &str, pk: &str, sk: &str) -> Outcome<Option<Map<String, Value>>> {
+        let key = |part: &str| AttributeValue::S(part.to_owned());
+        let get = self.client.get_item().table_name(self.stack.output(table)?).key("pk", key(pk)).key("sk", key(sk));
+        let found = get.consistent_read(true).send().await;
+        let found = found.map_err(|error| Failure::of(format_args!("reading {pk} of {table}"), &error))?;
+        Ok(found.item.as_ref().map(json))
+    }
+
     /// Every item of a table (by the name of its output) whose attribute has this value. A scan: for tests, never for the product.
     ///
     /// # Errors

@@ -116,6 +116,9 @@ pub struct Reservation {
     pub state: ReservationState,
     /// How often the state has been written.
     pub version: u64,
+    /// Whether they are back for good: their booking is over, and no late payment holds them again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
 }
 
 /// Why seats cannot be taken.

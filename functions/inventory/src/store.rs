@@ -30,7 +30,7 @@ use boxoffice_aws::{
     Cursor, EventStore, Freshness, Item, Limit, ListError, Page, StoreError, Transaction, Uncommitted,
     attribute::{number, signed, text},
     batch,
-    transaction::{self, Attempt, Written, built, read, until_current, write},
+    transaction::{self, Attempt, Written, built, conditional, read, until_current, write},
     walk,
 };
 use boxoffice_kernel::{
@@ -183,7 +183,7 @@ pub enum Release {
 pub enum Renewal {
     /// The seats are held.
     Held,
-    /// Somebody else has them.
+    /// Somebody else has them, or the booking is over.
     Gone,
 }
 
@@ -789,22 +789,45 @@ impl InventoryStore {
         found.map(|item| read("reservation", item)).transpose()
     }
 
-    /// AP-20 release a ticket's seats, wherever they are counted. Does its work once however often it runs, and nothing for a
-    /// ticket that never held seats.
+    /// AP-20 release a ticket's seats, wherever they are counted; a late payment may hold them again. Does its work once however often it runs,
+    /// and nothing for a ticket that never held seats.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn release(&self, ticket: TicketId, reason: &str, trace: &Trace) -> Result<Release, StoreError> {
+        self.give_back(ticket, reason, false, trace).await
+    }
+
+    /// AP-20 release a ticket's seats for good, when no money can come for them any more. From then on a step that held them once and is late, or is
+    /// handled again, does not hold them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn close(&self, ticket: TicketId, reason: &str, trace: &Trace) -> Result<Release, StoreError> {
+        self.give_back(ticket, reason, true, trace).await
+    }
+
+    async fn give_back(
+        &self,
+        ticket: TicketId,
+        reason: &str,
+        closed: bool,
+        trace: &Trace,
+    ) -> Result<Release, StoreError> {
         until_current(|| async {
             let Some(reservation) = self.reservation(ticket).await? else { return Ok(Attempt::Done(Release::Nothing)) };
             let movement = match reservation.state {
                 ReservationState::Held => Move::RELEASE_HELD,
                 ReservationState::Sold => Move::RELEASE_SOLD,
+                ReservationState::Released if closed && !reservation.closed => {
+                    return Ok(Attempt::when(self.note_closed(&reservation).await?, Release::Nothing));
+                }
                 ReservationState::Released => return Ok(Attempt::Done(Release::Nothing)),
             };
             let released = Reservation {
                 state: ReservationState::Released,
                 version: reservation.version + 1,
+                closed,
                 ..reservation.clone()
             };
             let event = InventoryReleased { seats: released.seats(), release_reason: reason.to_owned() };
@@ -817,7 +840,24 @@ impl InventoryStore {
         .await
     }
 
-    /// AP-21 renew a hold that was released, if the seats are still free: for a payment that came late.
+    /// Seats that were released before are now back for good: a note, which moves nothing and states nothing.
+    async fn note_closed(&self, released: &Reservation) -> Result<Written, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", reservation_key(released.id))
+            .key("sk", text("RSV"))
+            .update_expression("SET closed = :closed")
+            .condition_expression("version = :before")
+            .expression_attribute_values(":closed", AttributeValue::Bool(true))
+            .expression_attribute_values(":before", number(released.version))
+            .send()
+            .await;
+        conditional(update)
+    }
+
+    /// AP-21 renew a hold that was released, if not for good and the seats are still free: for a payment that came late.
     ///
     /// # Errors
     /// When the store fails.
@@ -826,6 +866,9 @@ impl InventoryStore {
             let Some(reservation) = self.reservation(ticket).await? else { return Ok(Attempt::Done(Renewal::Gone)) };
             if reservation.state != ReservationState::Released {
                 return Ok(Attempt::Done(Renewal::Held));
+            }
+            if reservation.closed {
+                return Ok(Attempt::Done(Renewal::Gone));
             }
             let inventory = self.get(reservation.inventory_id).await?;
             let Some(inventory) = inventory else { return Ok(Attempt::Done(Renewal::Gone)) };
@@ -962,7 +1005,7 @@ impl InventoryStore {
         let marker = Put::builder()
             .table_name(&self.table)
             .set_item(Some(after.to_item()?))
-            .condition_expression("version = :before")
+            .condition_expression("version = :before AND attribute_not_exists(closed)")
             .expression_attribute_values(":before", number(before.version))
             .build();
         let event = Envelope::new(event, after.version, Timestamp::now(), trace);
@@ -1100,6 +1143,7 @@ impl Reservation {
             allocations,
             state: ReservationState::Held,
             version: 1,
+            closed: false,
         }
     }
 

@@ -8,7 +8,7 @@
 //! | emits | `InventoryReserved` |
 //! | fails with | `SeatsGone`, `Transient`, `Defect` |
 //! | undo | `release-hold` |
-//! | safe to repeat | seats that are held or sold stay so |
+//! | safe to repeat | seats that are held or sold stay so, and what `release-hold` gave back is not held again |
 
 use super::BookedSeats;
 use crate::{InventoryStore, store::Renewal};
@@ -25,7 +25,7 @@ pub async fn run(store: &InventoryStore, input: SagaInput<BookedSeats>) -> Resul
     match store.renew(input.booking.ticket_id, &input.trace).await? {
         Renewal::Held => Ok(()),
         Renewal::Gone => {
-            let detail = "the seats were sold to others before the payment came".into();
+            let detail = "the seats were given back for good, or to others, before the payment came".into();
             Err(StepFailure::Refused { name: "SeatsGone", detail })
         }
     }

@@ -9,14 +9,14 @@
 //! | safe to repeat | the last token is the one that counts; a payment already settled is reported at once |
 
 use super::Bill;
-use crate::App;
+use crate::{App, gateway::PaymentGateway};
 use boxoffice_runtime::{SagaInput, StepFailure};
 
 /// Succeeds when the payment knows whom to tell.
 ///
 /// # Errors
 /// See the table above.
-pub async fn run(app: &App, input: SagaInput<Bill>) -> Result<(), StepFailure> {
+pub async fn run<G: PaymentGateway>(app: &App<G>, input: SagaInput<Bill>) -> Result<(), StepFailure> {
     let task_token = input.task_token.ok_or_else(|| StepFailure::Defect("there is no task token".into()))?;
     Ok(app.cashier.wait_for(input.booking.ticket_id.payment(), &task_token).await?)
 }

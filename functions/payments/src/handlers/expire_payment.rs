@@ -11,7 +11,7 @@
 //! | safe to repeat | a settled payment stays as it is |
 
 use super::Bill;
-use crate::{App, domain::Status};
+use crate::{App, domain::Status, gateway::PaymentGateway};
 use boxoffice_runtime::{SagaInput, StepFailure};
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ pub struct Expired {
 ///
 /// # Errors
 /// See the table above.
-pub async fn run(app: &App, input: SagaInput<Bill>) -> Result<Expired, StepFailure> {
+pub async fn run<G: PaymentGateway>(app: &App<G>, input: SagaInput<Bill>) -> Result<Expired, StepFailure> {
     let payment = app.cashier.expire(input.booking.ticket_id.payment(), &input.trace).await?;
     Ok(Expired { status: payment.status })
 }

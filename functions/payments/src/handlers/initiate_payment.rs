@@ -14,6 +14,7 @@ use super::Bill;
 use crate::{
     App,
     domain::{Payment, Status},
+    gateway::PaymentGateway,
 };
 use boxoffice_aws::transaction::Written;
 use boxoffice_runtime::{SagaInput, StepFailure};
@@ -32,7 +33,7 @@ pub struct Initiated {
 ///
 /// # Errors
 /// See the table above.
-pub async fn run(app: &App, input: SagaInput<Bill>) -> Result<Initiated, StepFailure> {
+pub async fn run<G: PaymentGateway>(app: &App<G>, input: SagaInput<Bill>) -> Result<Initiated, StepFailure> {
     let id = input.booking.ticket_id.payment();
     let instruction = app.store.instruction(id).await?;
     let charges_now = instruction.as_ref().is_some_and(|instruction| instruction.token.is_some());

@@ -14,6 +14,7 @@ use super::Bill;
 use crate::{
     App,
     domain::{Method, Status},
+    gateway::PaymentGateway,
 };
 use boxoffice_runtime::{SagaInput, StepFailure};
 use serde::Serialize;
@@ -28,7 +29,7 @@ pub struct Reversed {
 ///
 /// # Errors
 /// See the table above.
-pub async fn run(app: &App, input: SagaInput<Bill>) -> Result<Reversed, StepFailure> {
+pub async fn run<G: PaymentGateway>(app: &App<G>, input: SagaInput<Bill>) -> Result<Reversed, StepFailure> {
     let reason = input.failure.map_or_else(|| "BookingCancelled".to_owned(), |failure| failure.error);
     let void = input.booking.payment(Method::default(), Status::Expired, Some(reason.clone()));
     let payment = app.cashier.reverse(void, &reason, &input.trace).await?;

@@ -1,0 +1,446 @@
+//! The real stores and the saga's real steps, over one test's tables, with everything they say on the wire; and how things are in the tables.
+
+use crate::{
+    machine::Machine,
+    model::{Booking, Call, Card, Counts},
+    provider::Provider,
+    wire::on_the_wire,
+};
+use aws_sdk_dynamodb::{
+    Client,
+    error::DisplayErrorContext,
+    types::{AttributeValue, Update},
+};
+use boxoffice_aws::{
+    Item, Journal, StoreError,
+    attribute::{number, text},
+    client,
+    journal::{Entry, Step, StepStatus},
+};
+use boxoffice_booking::{SagaStore, handlers::claim_saga};
+use boxoffice_inventory::{
+    Inventory, InventoryStore,
+    domain::{NotForSale, Revision, Shard, Terms},
+    handlers::{release_hold, renew_hold, verify_hold},
+    store::{SeatsError, UpdateError},
+};
+use boxoffice_kernel::{
+    Amount, Currency, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, TicketId, Timestamp, UserId,
+};
+use boxoffice_payments::{
+    App, Instruction, PaymentStore,
+    cashier::{Cashier, CashierError},
+    domain::{Method, NotPayable},
+    handlers::{await_payment, expire_payment, initiate_payment, reverse_payment},
+};
+use boxoffice_runtime::{SagaInput, StepFailure};
+use boxoffice_testing::{Database, Listener, Table, trace};
+use boxoffice_tickets::{
+    TicketStore,
+    handlers::{cancel_ticket, confirm_ticket},
+    store::{BookError, Booked, ChangeError, Desk, EventRef, Order, Sale},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+/// What a step of the house gets wrong on purpose, to see that it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Releasing looks at no marker: whenever it runs, it credits the seats.
+    ReleaseWithoutMarker,
+    /// The provider charges and refunds as often as it is asked.
+    NoIdempotencyKeys,
+    /// Confirming does not ask whether the buyer wants out.
+    ConfirmDespiteTheWish,
+}
+
+/// Where bookings are made and their steps run.
+#[derive(Debug)]
+pub struct House {
+    /// How bookings go.
+    pub machine: Machine,
+    /// What executions are told.
+    pub listener: Listener,
+    flaw: Option<Flaw>,
+    database: Database,
+    /// Off the wire: for looking.
+    client: Client,
+    inventory: InventoryStore,
+    tickets: TicketStore,
+    sagas: SagaStore,
+    journal: Journal,
+    sale: Sale,
+    app: App<Provider>,
+    provider: Provider,
+}
+
+/// An order, as its buyer remembers it.
+#[derive(Debug, Clone)]
+pub struct Ordered {
+    order: Order,
+    key: IdempotencyKey,
+    over: bool,
+}
+
+/// What a call answered: in a word, and where it was a step, as the state machine sees it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// As the model says it.
+    pub word: String,
+    /// Of a step.
+    pub step: Option<Result<Value, StepFailure>>,
+}
+
+const HOLD_SECONDS: u32 = 600;
+
+fn quantity(seats: u32) -> Quantity {
+    Quantity::new(seats).expect("some seats")
+}
+
+fn unavailable(error: &StoreError) -> String {
+    format!("failed: {error}")
+}
+
+impl House {
+    /// Opens in these tables.
+    pub fn open(database: &Database, flaw: Option<Flaw>) -> Self {
+        let sdk = on_the_wire(database.sdk_config());
+        let (wired, events) = (client::dynamodb(&sdk), database.event_store());
+        let inventory = InventoryStore::new(wired.clone(), database.table(Table::Inventory), events.clone());
+        let tickets = TicketStore::new(wired.clone(), database.table(Table::Tickets), events.clone());
+        let payments = PaymentStore::new(wired.clone(), database.table(Table::Payments), events);
+        let (listener, sagas) = (Listener::default(), SagaStore::new(wired.clone(), database.table(Table::Sagas)));
+        let told = aws_sdk_sfn::Client::new(&on_the_wire(&listener.sdk_config()));
+        let forgetful = flaw == Some(Flaw::NoIdempotencyKeys);
+        let provider = if forgetful { Provider::forgetful() } else { Provider::default() };
+        let cashier = Cashier::new(payments.clone(), provider.clone(), told);
+        Self {
+            machine: Machine::of_this_checkout(),
+            listener,
+            flaw,
+            client: database.client(),
+            journal: Journal::new(wired, database.table(Table::Sagas)),
+            sale: Sale::new(tickets.clone(), inventory.clone()),
+            app: App { store: payments, cashier },
+            database: database.clone(),
+            inventory,
+            tickets,
+            sagas,
+            provider,
+        }
+    }
+
+    /// Puts an event on sale, its seats on such shards.
+    pub async fn on_sale(&self, shards: &[u32]) -> InventoryId {
+        let id = InventoryId::generate();
+        let terms = Terms {
+            event_name: id.to_string().parse().expect("a name"),
+            event_date: Timestamp::now().plus_seconds(86_400),
+            total_seats: quantity(shards.iter().sum()),
+            price: Money { amount: Amount::from_minor(4990).expect("a price"), currency: Currency::Eur },
+            location: "Hall".parse().expect("a place"),
+        };
+        let mut inventory = Inventory::open(id, terms, Timestamp::now());
+        let shard = |(&available, number)| Shard { number, available, held: 0, sold: 0, reserved: 0 };
+        inventory.shards = shards.iter().zip(0..).map(shard).collect();
+        self.inventory.create(&inventory, &trace()).await.expect("an event on sale");
+        id
+    }
+
+    /// What somebody is about to send.
+    pub fn order(event: InventoryId, booking: &Booking) -> Ordered {
+        let user_id = UserId::generate();
+        let token = |card: Card| card.token().parse().expect("a token");
+        let instruction = booking.card.map(|card| Instruction { method: Method::CreditCard, token: Some(token(card)) });
+        let quantity = quantity(booking.quantity);
+        let order = Order { caller: user_id, user_id, event: EventRef::Id(event), quantity, instruction };
+        let key = TicketId::generate().to_string().parse().expect("a key");
+        Ordered { order, key, over: booking.over }
+    }
+
+    /// Makes a call. The input is that of a step.
+    pub async fn make(
+        &self,
+        event: InventoryId,
+        call: &Call,
+        ordered: Option<&Ordered>,
+        ticket: Option<TicketId>,
+        input: Value,
+    ) -> Answer {
+        let id = || ticket.expect("a ticket");
+        let word = match *call {
+            Call::Step { ref state, .. } => {
+                let outcome = Box::pin(self.step(state, input)).await;
+                let word = match &outcome {
+                    Ok(result) => ["direction", "status"]
+                        .iter()
+                        .find_map(|name| result.get(name)?.as_str())
+                        .unwrap_or("done")
+                        .to_owned(),
+                    Err(failure) => failure.name().to_owned(),
+                };
+                return Answer { word, step: Some(outcome) };
+            }
+            Call::Book(_) => self.book(ordered.expect("an order")).await,
+            Call::Pay(_, card) => self.pay(id(), card).await,
+            Call::Refund(_) => match self.app.cashier.refund(id().payment(), "asked for", &trace()).await {
+                Ok(_) => "refunded".into(),
+                Err(CashierError::NotRefundable(_) | CashierError::NotFound) => "not refundable".into(),
+                Err(error) => format!("failed: {error}"),
+            },
+            Call::Wish(_) => match self.tickets.request_cancellation(id(), &trace()).await {
+                Ok(_) => "wished".into(),
+                Err(ChangeError::Unchanged(_)) => "unchanged".into(),
+                Err(error) => format!("failed: {error}"),
+            },
+            Call::Resize(total) => {
+                let revision = Revision { total_seats: Some(quantity(total)), ..Revision::default() };
+                match self.inventory.update(event, &revision, &trace()).await {
+                    Ok(_) => "resized".into(),
+                    Err(UpdateError::Unchangeable(_)) => "seats taken".into(),
+                    Err(error) => format!("failed: {error}"),
+                }
+            }
+            Call::Reserve(seats) => match self.inventory.reserve_by_hand(event, quantity(seats), &trace()).await {
+                Ok(_) => "reserved".into(),
+                Err(SeatsError::NotForSale(_)) => "sold out".into(),
+                Err(error) => format!("failed: {error}"),
+            },
+            Call::Return(seats) => match self.inventory.return_by_hand(event, quantity(seats), &trace()).await {
+                Ok(_) => "returned".into(),
+                Err(SeatsError::NotReserved(_)) => "not reserved".into(),
+                Err(error) => format!("failed: {error}"),
+            },
+        };
+        Answer { word, step: None }
+    }
+
+    async fn book(&self, Ordered { order, key, over }: &Ordered) -> String {
+        let hold = if *over { 0 } else { HOLD_SECONDS };
+        let table = self.database.table(Table::Payments);
+        let desk = Desk::new(self.tickets.clone(), self.inventory.clone(), table, hold);
+        let fingerprint = Fingerprint::of(&[&format!("{:?}", order.event), &order.quantity.to_string()]);
+        match desk.book(order, key, &fingerprint, &trace()).await {
+            Ok(Booked::New(_)) => "booked".into(),
+            Ok(Booked::Replayed(_)) => "replayed".into(),
+            Err(BookError::NotForSale(NotForSale::SoldOut { .. })) => "sold out".into(),
+            Err(BookError::Store(error)) => unavailable(&error),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    async fn pay(&self, ticket: TicketId, card: Card) -> String {
+        let token = card.token().parse().expect("a token");
+        match self.app.cashier.pay(ticket.payment(), None, &token, &trace()).await {
+            Ok(payment) => payment.status.to_string(),
+            Err(CashierError::NotFound) => "no payment".into(),
+            Err(CashierError::NotPayable(NotPayable::TooLate(_))) => "too late".into(),
+            Err(CashierError::NotPayable(NotPayable::NotPending(_))) => "not pending".into(),
+            Err(error) => format!("failed: {error}"),
+        }
+    }
+
+    async fn step(&self, state: &str, input: Value) -> Result<Value, StepFailure> {
+        match state {
+            "Claim Saga" => {
+                let start = serde_json::from_value(input).map_err(|error| StepFailure::Defect(error.to_string()))?;
+                Ok(json!(claim_saga::run(&self.sagas, start).await?))
+            }
+            "Verify Hold" => self.journaled(Step::VerifyHold, input, |it| verify_hold::run(&self.inventory, it)).await,
+            "Initiate Payment" => {
+                self.journaled(Step::InitiatePayment, input, |it| initiate_payment::run(&self.app, it)).await
+            }
+            "Await Payment" => self.journaled(Step::AwaitPayment, input, |it| await_payment::run(&self.app, it)).await,
+            "Expire Payment" => {
+                self.journaled(Step::ExpirePayment, input, |it| expire_payment::run(&self.app, it)).await
+            }
+            "Renew Hold" => self.journaled(Step::RenewHold, input, |it| renew_hold::run(&self.inventory, it)).await,
+            "Confirm Ticket" => {
+                if self.flaw == Some(Flaw::ConfirmDespiteTheWish) {
+                    self.forget_the_wish(ticket_in(&input)).await;
+                }
+                self.journaled(Step::ConfirmTicket, input, |it| confirm_ticket::run(&self.sale, it)).await
+            }
+            "Reverse Payment" => {
+                self.journaled(Step::ReversePayment, input, |it| reverse_payment::run(&self.app, it)).await
+            }
+            "Release Hold" => {
+                if self.flaw == Some(Flaw::ReleaseWithoutMarker) {
+                    self.credit_again(ticket_in(&input)).await;
+                }
+                self.journaled(Step::ReleaseHold, input, |it| release_hold::run(&self.inventory, it)).await
+            }
+            "Cancel Ticket" => {
+                self.journaled(Step::CancelTicket, input, |it| cancel_ticket::run(&self.tickets, it)).await
+            }
+            other => panic!("the test does not know the step {other}"),
+        }
+    }
+
+    /// Runs a step and writes its entry, as `boxoffice_runtime::task` does around every step.
+    async fn journaled<B, T, Fut>(
+        &self,
+        step: Step,
+        input: Value,
+        run: impl FnOnce(SagaInput<B>) -> Fut,
+    ) -> Result<Value, StepFailure>
+    where
+        B: DeserializeOwned,
+        T: Serialize,
+        Fut: Future<Output = Result<T, StepFailure>>,
+    {
+        let (ticket, started_at) = (ticket_in(&input), Timestamp::now());
+        let input: SagaInput<B> =
+            serde_json::from_value(input).map_err(|error| StepFailure::Defect(error.to_string()))?;
+        let (attempt, reason) = (input.retries + 1, input.failure.as_ref().map(|failure| failure.error.clone()));
+        let outcome = run(input).await;
+        let failure = outcome.as_ref().err();
+        let status = match (failure, step.is_undo()) {
+            (Some(_), _) => StepStatus::Failed,
+            (None, true) => StepStatus::Compensated,
+            (None, false) => StepStatus::Completed,
+        };
+        let entry = Entry {
+            status,
+            attempt,
+            started_at,
+            executed_at: Timestamp::now(),
+            reason,
+            error_code: failure.map(|failure| failure.name().to_owned()),
+            error_message: failure.map(ToString::to_string),
+        };
+        let written = self.journal.record(ticket, step, &entry).await;
+        match (outcome, written) {
+            (Ok(_), Err(error)) => Err(error.into()),
+            (outcome, _) => outcome.map(|result| json!(result)),
+        }
+    }
+
+    /// The flaw of a release without a marker: seats that were released before are credited once more.
+    async fn credit_again(&self, ticket: TicketId) {
+        let found = self.inventory.reservation(ticket).await.expect("an answer").expect("a reservation");
+        if found.state != boxoffice_inventory::domain::ReservationState::Released {
+            return;
+        }
+        let table = self.database.table(Table::Inventory);
+        for allocation in found.allocations {
+            let credit = Update::builder()
+                .table_name(table)
+                .key("pk", text(format_args!("INV#{}", found.inventory_id)))
+                .key("sk", text(format_args!("SHARD#{:03}", allocation.shard)))
+                .update_expression("SET available = available + :seats, held = held - :seats")
+                .expression_attribute_values(":seats", number(allocation.seats))
+                .build()
+                .expect("an update");
+            let item = aws_sdk_dynamodb::types::TransactWriteItem::builder().update(credit).build();
+            self.client.transact_write_items().transact_items(item).send().await.expect("an unconditional write");
+        }
+    }
+
+    /// The flaw of a confirmation that does not look for the buyer's wish.
+    async fn forget_the_wish(&self, ticket: TicketId) {
+        let forget = self
+            .client
+            .update_item()
+            .table_name(self.database.table(Table::Tickets))
+            .key("pk", text(format_args!("TKT#{ticket}")))
+            .key("sk", text("TICKET"))
+            .update_expression("REMOVE cancellationRequestedAt");
+        forget.send().await.expect("an unconditional write");
+    }
+
+    async fn item(&self, table: Table, pk: String, sk: &str) -> Option<Item> {
+        let table = self.database.table(table);
+        let found = self.client.get_item().table_name(table).key("pk", AttributeValue::S(pk)).key("sk", text(sk));
+        let found = found.consistent_read(true).send().await;
+        found.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error))).item
+    }
+
+    /// The ticket that an order made, by its key.
+    pub async fn ticket_of(&self, Ordered { order, key, .. }: &Ordered) -> Option<TicketId> {
+        let item = self.item(Table::Tickets, format!("KEY#{}#{key}", order.caller), "KEY").await?;
+        item.get("ticketId")?.as_s().ok()?.parse().ok()
+    }
+
+    /// A booking as it lies in the tables and in the provider's ledger. What was ordered is taken from `ordered`.
+    pub async fn look(&self, ordered: &Booking, ticket: Option<TicketId>) -> Booking {
+        let fresh = Booking::ordered(ordered.quantity, ordered.card, ordered.over);
+        let Some(id) = ticket else { return fresh };
+        let (ticket, reservation, payment, instruction, saga) = tokio::join!(
+            self.item(Table::Tickets, format!("TKT#{id}"), "TICKET"),
+            self.item(Table::Inventory, format!("RSV#{}", id.reservation()), "RSV"),
+            self.item(Table::Payments, format!("PAY#{}", id.payment()), "PAYMENT"),
+            self.item(Table::Payments, format!("PAY#{}", id.payment()), "INSTRUCTION"),
+            self.item(Table::Sagas, format!("SAGA#{id}"), "SAGA"),
+        );
+        let version = |item: &Item| u64::try_from(counter(item, "version")).expect("a version");
+        let has = |item: &Option<Item>, name: &str| item.as_ref().is_some_and(|item| item.contains_key(name));
+        let named = |item: &Option<Item>, name: &str| Some(item.as_ref()?.get(name)?.as_s().ok()?.clone());
+        Booking {
+            ticket: ticket.as_ref().map(|item| (word(item, "status"), version(item))),
+            wished: has(&ticket, "cancellationRequestedAt"),
+            seats: reservation.as_ref().map(|item| (word(item, "state"), version(item))),
+            closed: has(&reservation, "closed"),
+            payment: payment.as_ref().map(|item| (word(item, "status"), version(item))),
+            instruction: named(&instruction, "token").map(|token| Card::of(&token)),
+            intent: has(&payment, "intentId"),
+            account: self.provider.account(id.payment()),
+            holder: named(&saga, "executionArn"),
+            undoer: named(&saga, "undoExecutionArn"),
+            ..fresh
+        }
+    }
+
+    /// An event's seats as they lie in the table, whether they add up or not.
+    pub async fn count(&self, event: InventoryId) -> Counts {
+        let mut counts = Counts { total: 0, available: 0, held: 0, sold: 0, reserved: 0, terms: 0 };
+        for item in self.query(Table::Inventory, "pk", format!("INV#{event}")).await {
+            if item.get("sk") == Some(&text("TERMS")) {
+                (counts.total, counts.terms) = (counter(&item, "totalSeats"), counter(&item, "version"));
+            } else {
+                counts.available += counter(&item, "available");
+                counts.held += counter(&item, "held");
+                counts.sold += counter(&item, "sold");
+                counts.reserved += counter(&item, "reserved");
+            }
+        }
+        counts
+    }
+
+    async fn query(&self, table: Table, key: &str, value: String) -> Vec<Item> {
+        let query = self.client.query().table_name(self.database.table(table)).consistent_read(true);
+        let query = query.key_condition_expression(format!("{key} = :key"));
+        let query = query.expression_attribute_values(":key", AttributeValue::S(value));
+        let items: Result<Vec<_>, _> = query.into_paginator().items().send().collect().await;
+        items.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)))
+    }
+
+    /// The events of an aggregate, as they go to the bus, in order.
+    pub async fn events_of(&self, aggregate: impl std::fmt::Display) -> Vec<Value> {
+        let items = self.query(Table::Events, "aggregateId", aggregate.to_string()).await;
+        let detail = |item: &Item| serde_json::from_str(item.get("detail")?.as_s().ok()?).ok();
+        items.iter().map(|item| detail(item).unwrap_or_else(|| panic!("an event without a detail: {item:?}"))).collect()
+    }
+
+    /// Where the booking's saga is, by its journal.
+    pub async fn saga_status(&self, ticket: TicketId) -> Option<boxoffice_booking::domain::Status> {
+        self.sagas.get(ticket).await.expect("an answer").map(|saga| saga.status())
+    }
+}
+
+fn ticket_in(input: &Value) -> TicketId {
+    let id = input.get("booking").and_then(|booking| booking.get("ticketId")?.as_str()?.parse().ok());
+    id.unwrap_or_else(|| panic!("no ticket in {input}"))
+}
+
+fn counter(item: &Item, name: &str) -> i64 {
+    let value = item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
+    value.unwrap_or_else(|| panic!("no number `{name}` in {item:?}"))
+}
+
+/// A status by its name in a table.
+fn word<T: DeserializeOwned>(item: &Item, name: &str) -> T {
+    let value = item.get(name).and_then(|value| value.as_s().ok());
+    let value = value.unwrap_or_else(|| panic!("no `{name}` in {item:?}"));
+    serde_json::from_value(json!(value)).unwrap_or_else(|error| panic!("{name} is {value}: {error}"))
+}
