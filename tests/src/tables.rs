@@ -72,8 +72,10 @@ impl Tables {
     /// When the table does not answer.
     pub async fn acts(&self, event_type: &str, says: &str) -> Outcome<Vec<Value>> {
         let events = self.items_where("EventsTable", "eventType", event_type).await?;
-        let details = events.iter().filter_map(|event| event.get("detail")?.as_str()).filter(|detail| detail.contains(says));
-        let event = |detail: &str| -> Option<Value> { serde_json::from_str::<Value>(detail).ok()?.get("data").cloned() };
+        let details =
+            events.iter().filter_map(|event| event.get("detail")?.as_str()).filter(|detail| detail.contains(says));
+        let event =
+            |detail: &str| -> Option<Value> { serde_json::from_str::<Value>(detail).ok()?.get("data").cloned() };
         Ok(details.filter_map(event).collect())
     }
 

@@ -55,15 +55,15 @@ impl CallOff {
         }
     }
 
-    /// From whom the undoing may be taken over. The execution that has it always gets it again.
+    /// From whom the undoing may be taken over, in parentheses. The execution that has it always gets it again.
     fn condition(self) -> String {
         let mine = "undoExecutionArn = :me";
         match self {
             Self::BookingCancelled | Self::PaymentRefunded => {
-                format!("attribute_not_exists(undoExecutionArn) OR {mine}")
+                format!("(attribute_not_exists(undoExecutionArn) OR {mine})")
             }
             // Whoever takes a stuck saga on removes what says that it is stuck: so it is taken on once.
-            Self::RedriveRequested => format!("{} AND (attribute_exists(#stuck) OR {mine})", Journal::NOT_CANCELLED),
+            Self::RedriveRequested => format!("({} AND (attribute_exists(#stuck) OR {mine}))", Journal::NOT_CANCELLED),
             Self::CompensationRequested => Journal::NOT_CANCELLED.to_owned(),
         }
     }
@@ -185,7 +185,7 @@ impl SagaStore {
                     .expression_attribute_values(":ticket", text(ticket))
                     .expression_attribute_values(":booking", facts(booking)?)
             }
-            None => update.condition_expression(format!("attribute_exists(pk) AND ({condition})")),
+            None => update.condition_expression(format!("attribute_exists(pk) AND {condition}")),
         };
         match update.update_expression(format!("SET {sets} REMOVE #stuck")).send().await {
             Ok(updated) => {
@@ -237,14 +237,10 @@ impl SagaStore {
     ///
     /// # Errors
     /// When the cursor is not of this list, or the store fails.
-    pub async fn list(
-        &self,
-        list: Unfinished,
-        limit: Limit,
-        cursor: Option<Cursor>,
-    ) -> Result<Page<Saga>, ListError> {
+    pub async fn list(&self, list: Unfinished, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Saga>, ListError> {
         // The index is written after the table, and a saga may have left the list since: what it is now decides.
-        let still_listed = |item| as_saga(item).map(|saga| Some(saga).filter(|saga| saga.status().list() == Some(list)));
+        let still_listed =
+            |item| as_saga(item).map(|saga| Some(saga).filter(|saga| saga.status().list() == Some(list)));
         self.listing.page(&list.list(), limit, cursor, still_listed).await
     }
 }

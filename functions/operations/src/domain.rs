@@ -278,9 +278,13 @@ impl Queue {
         match self {
             Self::RelayDeadLetters => "Reads each event again from the event store and puts it on the bus",
             Self::ProjectionDeadLetters => "Reads each event again from the event store and hands it to project-events",
-            Self::SagaStartDeadLetters => "Puts each event on the bus again, which starts the saga that it should have started",
+            Self::SagaStartDeadLetters => {
+                "Puts each event on the bus again, which starts the saga that it should have started"
+            }
             Self::NotificationDeadLetters => "Puts each event on the bus again, which begins its message anew",
-            Self::StuckBookings => "Requests a redrive of each saga; of a booking whose saga never began, puts TicketCreated on the bus again",
+            Self::StuckBookings => {
+                "Requests a redrive of each saga; of a booking whose saga never began, puts TicketCreated on the bus again"
+            }
         }
     }
 }

@@ -79,7 +79,10 @@ pub fn read(body: &str) -> Letter {
     if let Some(item) = body.get("item").and_then(Value::as_str) {
         let reason = body.get("reason").and_then(Value::as_str).unwrap_or("it has no reason");
         let parsed: Option<Value> = serde_json::from_str(item).ok();
-        return parsed.as_ref().and_then(key_of_item).map_or_else(|| Letter::Unreadable(reason.to_owned()), Letter::Event);
+        return parsed
+            .as_ref()
+            .and_then(key_of_item)
+            .map_or_else(|| Letter::Unreadable(reason.to_owned()), Letter::Event);
     }
     let ticket = body.get("ticketId").and_then(Value::as_str).and_then(|text| text.parse().ok());
     ticket.map_or_else(|| Letter::Unreadable("it names neither an event nor a saga".into()), Letter::Saga)

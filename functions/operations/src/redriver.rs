@@ -297,9 +297,9 @@ impl Redriver {
         ticket: boxoffice_kernel::TicketId,
         order: &Order,
     ) -> Result<Result<(), String>, StoreError> {
-        let reason: Reason = "Its message in the stuck-bookings queue was redriven".parse().map_err(
-            |error: boxoffice_kernel::text::InvalidText| StoreError::Broken(error.to_string()),
-        )?;
+        let reason: Reason = "Its message in the stuck-bookings queue was redriven"
+            .parse()
+            .map_err(|error: boxoffice_kernel::text::InvalidText| StoreError::Broken(error.to_string()))?;
         match self.casework.redrive(ticket, order.requested_by.clone(), reason, &order.trace).await {
             Ok(_) | Err(CaseError::Refused(_)) => Ok(Ok(())),
             Err(CaseError::Store(error)) => Err(error),
@@ -308,7 +308,11 @@ impl Redriver {
                 match self.store.event(&first).await? {
                     Some(Ok(event)) => {
                         let unsent = self.send(Queue::SagaStartDeadLetters, vec![event]).await;
-                        Ok(if unsent.is_empty() { Ok(()) } else { Err("TicketCreated could not be sent just now".into()) })
+                        Ok(if unsent.is_empty() {
+                            Ok(())
+                        } else {
+                            Err("TicketCreated could not be sent just now".into())
+                        })
                     }
                     _ => Ok(Err(format!("there is no saga, and no event {first}"))),
                 }

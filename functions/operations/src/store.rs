@@ -94,13 +94,8 @@ impl OperationsStore {
 
     /// AP-153 read events of a type or a time: a scan, page by page, by an operator (`docs/adr/0017-operations.md`).
     async fn scan(&self, meant: &Selector, most: i32, after: Option<Item>) -> Result<Found, StoreError> {
-        let mut scan = self
-            .client
-            .scan()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .limit(most)
-            .set_exclusive_start_key(after);
+        let mut scan =
+            self.client.scan().table_name(&self.table).consistent_read(true).limit(most).set_exclusive_start_key(after);
         let mut conditions = Vec::new();
         if let Some(name) = &meant.event_type {
             conditions.push("eventType = :type");
@@ -114,8 +109,7 @@ impl OperationsStore {
             conditions.push("occurredAt < :to");
             scan = scan.expression_attribute_values(":to", text(to));
         }
-        let answer =
-            scan.filter_expression(conditions.join(" AND ")).send().await.map_err(StoreError::from_sdk)?;
+        let answer = scan.filter_expression(conditions.join(" AND ")).send().await.map_err(StoreError::from_sdk)?;
         let read = usize::try_from(answer.scanned_count).unwrap_or_default();
         Ok(((read, answer.items.unwrap_or_default()), answer.last_evaluated_key.filter(|key| !key.is_empty())))
     }
@@ -125,10 +119,7 @@ impl OperationsStore {
 type Found = ((usize, Vec<Item>), Option<Item>);
 
 fn item_key(key: &EventKey) -> Item {
-    Item::from([
-        ("aggregateId".into(), text(&key.aggregate_id)),
-        ("aggregateVersion".into(), number(key.version)),
-    ])
+    Item::from([("aggregateId".into(), text(&key.aggregate_id)), ("aggregateVersion".into(), number(key.version))])
 }
 
 fn key_of(item: &Item) -> Option<EventKey> {

@@ -73,9 +73,8 @@ async fn a_saga_that_is_not_stuck_is_not_redriven() -> Verdict {
     let house = BoxOffice::open().await?;
     let booking = house.show(10).await?.order(1).paid_with(Card::Good).booked().await?;
     booking.until_confirmed().await?;
-    let redrive = |ticket: &str, body: &Value| {
-        house.admin.post(&format!("/operations/sagas/{ticket}/redrive")).json(body)
-    };
+    let redrive =
+        |ticket: &str, body: &Value| house.admin.post(&format!("/operations/sagas/{ticket}/redrive")).json(body);
     let body = json!({ "reason": "A try" });
     redrive(booking.id(), &body).send().await?.refusal(409, "SAGA_NOT_STUCK")?;
     redrive(&fresh_id("tkt"), &body).send().await?.refusal(404, "SAGA_NOT_FOUND")?;

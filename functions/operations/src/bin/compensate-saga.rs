@@ -8,5 +8,6 @@ use boxoffice_runtime::{auth::Gate, config, http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let casework = Casework::from_source(&client::dynamodb(&client::sdk_config()), config::required)?;
-    http::serve("compensate-saga", Gate::from_env()?, async |request| compensate_saga::handle(&casework, request).await).await
+    http::serve("compensate-saga", Gate::from_env()?, async |request| compensate_saga::handle(&casework, request).await)
+        .await
 }

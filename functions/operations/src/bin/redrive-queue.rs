@@ -8,5 +8,6 @@ use boxoffice_runtime::{auth::Gate, config, http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let redriver = Redriver::from_source(&client::sdk_config(), config::required)?;
-    http::serve("redrive-queue", Gate::from_env()?, async |request| redrive_queue::handle(&redriver, request).await).await
+    http::serve("redrive-queue", Gate::from_env()?, async |request| redrive_queue::handle(&redriver, request).await)
+        .await
 }

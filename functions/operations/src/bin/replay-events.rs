@@ -8,5 +8,6 @@ use boxoffice_runtime::{auth::Gate, config, http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let replayer = Replayer::from_source(&client::sdk_config(), config::required)?;
-    http::serve("replay-events", Gate::from_env()?, async |request| replay_events::handle(&replayer, request).await).await
+    http::serve("replay-events", Gate::from_env()?, async |request| replay_events::handle(&replayer, request).await)
+        .await
 }

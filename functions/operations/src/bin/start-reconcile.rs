@@ -8,5 +8,8 @@ use boxoffice_runtime::{auth::Gate, config, http, init_telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     init_telemetry();
     let reconciler = Reconciler::from_source(&client::sdk_config(), config::required)?;
-    http::serve("start-reconcile", Gate::from_env()?, async |request| start_reconcile::handle(&reconciler, request).await).await
+    http::serve("start-reconcile", Gate::from_env()?, async |request| {
+        start_reconcile::handle(&reconciler, request).await
+    })
+    .await
 }

@@ -44,7 +44,8 @@ impl From<CaseError> for Problem {
     fn from(error: CaseError) -> Self {
         match error {
             CaseError::NoSaga => {
-                let detail = "This ticket has no saga. Where its TicketCreated waits in a dead-letter queue, redrive that.";
+                let detail =
+                    "This ticket has no saga. Where its TicketCreated waits in a dead-letter queue, redrive that.";
                 Self::new(Code::SagaNotFound, detail)
             }
             CaseError::Refused(refusal @ Refusal::NotStuck(_)) => Self::new(Code::SagaNotStuck, format!("{refusal}.")),

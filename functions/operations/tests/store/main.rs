@@ -92,8 +92,7 @@ async fn only_a_stuck_saga_is_redriven_and_the_wish_is_on_its_way_to_the_bus() {
         let casework = casework(&database);
         let stuck = [(Step::ReversePayment, StepStatus::Failed), (Step::RecordStuckBooking, StepStatus::Completed)];
         let (stuck, running) = (saga(&database, &stuck).await, saga(&database, &[]).await);
-        let redrive =
-            async |ticket| casework.redrive(ticket, ada(), "repaired".parse().unwrap(), &trace()).await;
+        let redrive = async |ticket| casework.redrive(ticket, ada(), "repaired".parse().unwrap(), &trace()).await;
 
         let act = redrive(stuck).await.unwrap();
         let event = database.events_of(act).await.remove(0);
@@ -116,8 +115,7 @@ async fn by_force_any_saga_is_taken_back_but_one_that_is() {
         let casework = casework(&database);
         let confirmed = saga(&database, &[(Step::ConfirmTicket, StepStatus::Completed)]).await;
         let over = saga(&database, &[(Step::CancelTicket, StepStatus::Compensated)]).await;
-        let compensate =
-            async |ticket| casework.compensate(ticket, ada(), "closed".parse().unwrap(), &trace()).await;
+        let compensate = async |ticket| casework.compensate(ticket, ada(), "closed".parse().unwrap(), &trace()).await;
         let act = compensate(confirmed).await.unwrap();
         assert_eq!(database.events_of(act).await[0].data()["ticketId"], confirmed.to_string());
         let refused = compensate(over).await;
