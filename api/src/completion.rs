@@ -25,7 +25,7 @@ const REFUSALS: [Refusal; 8] = [
         name: "BadRequest",
         description: "A parameter, header or field is not what this call takes. `field` names it: `VALIDATION_ERROR`, `INVALID_JSON`, \
                       `UNKNOWN_FIELD`, `INVALID_ID`, `INVALID_CURSOR`, `INVALID_QUANTITY`, `INVALID_PRICE`, `INVALID_AMOUNT`, \
-                      `INVALID_EVENT_DATE`, `IDEMPOTENCY_KEY_REQUIRED`",
+                      `INVALID_EVENT_DATE`, `INVALID_SELECTOR`, `IDEMPOTENCY_KEY_REQUIRED`",
         example: ["VALIDATION_ERROR", "A field breaks its rule", "quantity is required."],
     },
     Refusal {

@@ -45,6 +45,7 @@ use utoipa::{
         (name = "payments", description = "What bookings cost, paid and given back"),
         (name = "notifications", description = "Messages to users"),
         (name = "sagas", description = "How a booking went, step by step"),
+        (name = "operations", description = "What got stuck, and what is done about it"),
         (name = "reporting", description = "Read models kept from events: they follow within moments"),
         (name = "platform", description = "Health, this document, public keys")
     ),
@@ -58,6 +59,7 @@ pub fn contexts() -> BTreeMap<&'static str, OpenApi> {
         ("booking", boxoffice_booking::handlers::ApiDoc::openapi()),
         ("inventory", boxoffice_inventory::handlers::ApiDoc::openapi()),
         ("notifications", boxoffice_notifications::handlers::ApiDoc::openapi()),
+        ("operations", boxoffice_operations::handlers::ApiDoc::openapi()),
         ("payments", boxoffice_payments::handlers::ApiDoc::openapi()),
         ("platform", boxoffice_platform::handlers::ApiDoc::openapi()),
         ("reporting", boxoffice_reporting::handlers::ApiDoc::openapi()),

@@ -42,6 +42,17 @@ enum Command {
     /// The read models: sales, and users' bookings.
     #[command(subcommand)]
     Projections(command::projections::Command),
+    /// Bookings on their way, and those that got stuck.
+    #[command(subcommand)]
+    Sagas(command::sagas::Command),
+    /// What did not get where it should.
+    #[command(subcommand)]
+    DeadLetters(command::dead_letters::Command),
+    /// What happened, said again.
+    #[command(subcommand)]
+    Events(command::events::Command),
+    /// Run the reconciliation now.
+    Reconcile(command::reconcile::Reconcile),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -51,6 +62,10 @@ async fn main() -> ExitCode {
         Command::Keys(command) => command.run().await,
         Command::Admin(command) => command.run().await,
         Command::Projections(command) => command.run().await,
+        Command::Sagas(command) => command.run().await,
+        Command::DeadLetters(command) => command.run().await,
+        Command::Events(command) => command.run().await,
+        Command::Reconcile(command) => command.run().await,
     };
     outcome::tell(outcome, arguments.json)
 }
@@ -76,5 +91,36 @@ mod tests {
             Arguments::try_parse_from(["boxoffice", "projections", "rebuild", "--stack", "boxoffice-local"]).is_ok()
         );
         assert!(Arguments::try_parse_from(["boxoffice", "keys", "create", "--environment", "no/slash"]).is_err());
+    }
+
+    #[test]
+    fn what_an_operator_types_is_understood() {
+        let ticket = "tkt_01970000000070008000000000000001";
+        for words in [
+            "sagas list".to_owned(),
+            "sagas list --status running --limit 100 --json".to_owned(),
+            format!("sagas show {ticket}"),
+            format!("sagas redrive {ticket} --reason repaired --as ada"),
+            format!("sagas compensate {ticket} --reason closed --stack boxoffice-local"),
+            "dead-letters list".to_owned(),
+            "dead-letters redrive saga-start-dead-letters".to_owned(),
+            format!("events replay --aggregate {ticket} --dry-run"),
+            "events replay --type TicketCreated --from 2030-01-01T00:00:00Z --to 2030-01-02T00:00:00Z".to_owned(),
+            "reconcile --as ada".to_owned(),
+        ] {
+            let parsed = Arguments::try_parse_from(["boxoffice"].into_iter().chain(words.split_whitespace()));
+            assert!(parsed.is_ok(), "{words}: {parsed:?}");
+        }
+        for words in [
+            format!("sagas redrive {ticket}"),
+            "sagas show pay_01970000000070008000000000000001".to_owned(),
+            "sagas list --limit 1000".to_owned(),
+            "dead-letters redrive nowhere".to_owned(),
+            "events replay --type ticket_created".to_owned(),
+            "reconcile --as no/slash".to_owned(),
+        ] {
+            let parsed = Arguments::try_parse_from(["boxoffice"].into_iter().chain(words.split_whitespace()));
+            assert!(parsed.is_err(), "{words} was understood");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! real machines, and on broken copies of them to show that it would notice.
 
 use boxoffice_aws::journal::Step;
+pub use boxoffice_aws::journal::title;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -326,13 +327,4 @@ impl Machine {
             breach(&format!("its errors do not lead past its undo, {missed}"));
         }
     }
-}
-
-/// `verify-hold` as `Verify Hold`.
-pub fn title(name: &str) -> String {
-    let word = |word: &str| {
-        let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
-    };
-    name.split('-').map(word).collect::<Vec<_>>().join(" ")
 }

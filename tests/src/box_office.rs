@@ -2,7 +2,7 @@
 
 use crate::{
     Failure, Outcome, api::Api, bus::Bus, contract::Contracts, http::Seen, logs::Logs, machine::Machine,
-    mailbox::Mailbox, people::Person, provider::Provider, stack::Stack, tables::Tables,
+    mailbox::Mailbox, operator::Terminal, people::Person, provider::Provider, stack::Stack, tables::Tables,
 };
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_dynamodb::config::Credentials;
@@ -39,6 +39,8 @@ pub struct BoxOffice {
     pub mailbox: Mailbox,
     /// What its functions logged.
     pub logs: Logs,
+    /// As an operator sees it who has AWS's credentials.
+    pub terminal: Terminal,
     provider: Option<Provider>,
     lambda: aws_sdk_lambda::Client,
     sqs: aws_sdk_sqs::Client,
@@ -82,6 +84,7 @@ impl BoxOffice {
             contracts: Contracts::of_this_checkout(),
             mailbox: Mailbox::of(&stack)?,
             logs: Logs::new(aws_sdk_cloudwatchlogs::Client::new(&aws), stack.clone()),
+            terminal: Terminal::new(stack.clone()),
             ssm: aws_sdk_ssm::Client::new(&aws),
             lambda: aws_sdk_lambda::Client::new(&aws),
             provider: stack.payments_url.as_deref().map(Provider::at).transpose()?,
@@ -118,6 +121,15 @@ impl BoxOffice {
         let found = found.map_err(|error| Failure::of(format_args!("the parameter {name}"), &error))?;
         let value = found.parameter.and_then(|parameter| parameter.value);
         value.ok_or_else(|| Failure::new(format!("the parameter {name} is empty")))
+    }
+
+    /// Puts a message in a queue, by the name of its output.
+    ///
+    /// # Errors
+    /// When the queue does not take it.
+    pub async fn put_in_queue(&self, queue: &str, body: &str) -> Outcome<()> {
+        let sent = self.sqs.send_message().queue_url(self.stack.output(queue)?).message_body(body).send().await;
+        sent.map(|_| ()).map_err(|error| Failure::of(format_args!("putting a message in {queue}"), &error))
     }
 
     /// The messages about this ticket on the queue that operators watch, taken off it.

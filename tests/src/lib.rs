@@ -18,6 +18,7 @@
 //! | [`mailbox`] | the mails and text messages that were sent |
 //! | [`logs`] | what the functions logged |
 //! | [`machine`] | the state machine's executions |
+//! | [`operator`] | the operator's command, at a terminal |
 //! | [`provider`] | the local payment provider: its faults, its journal, its ledger |
 //! | [`contract`] | `events/*.schema.json`, and whether an event keeps to them |
 //! | [`race`] | many buyers at one moment, and the judge of what they got |
@@ -37,6 +38,7 @@ pub mod machine;
 pub mod mailbox;
 pub mod model;
 pub mod on_sale;
+pub mod operator;
 pub mod people;
 pub mod provider;
 pub mod race;

@@ -41,6 +41,35 @@ impl Tables {
         self.remove("PaymentsTable", ("BREAKER", "BREAKER")).await
     }
 
+    /// Forgets a booking's saga, as if it had never been taken on.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn forget_saga(&self, ticket_id: &str) -> Outcome<()> {
+        let forgotten = self
+            .client
+            .delete_item()
+            .table_name(self.stack.output("SagasTable")?)
+            .key("pk", AttributeValue::S(format!("SAGA#{ticket_id}")))
+            .key("sk", AttributeValue::S("SAGA".to_owned()))
+            .send()
+            .await;
+        forgotten.map(|_| ()).map_err(|error| Failure::of(format_args!("the saga of {ticket_id}"), &error))
+    }
+
+    /// The acts of operators that say this: the data of their events.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn acts(&self, event_type: &str, says: &str) -> Outcome<Vec<Value>> {
+        let events = self.items_where("EventsTable", "eventType", event_type).await?;
+        let details =
+            events.iter().filter_map(|event| event.get("detail")?.as_str()).filter(|detail| detail.contains(says));
+        let event =
+            |detail: &str| -> Option<Value> { serde_json::from_str::<Value>(detail).ok()?.get("data").cloned() };
+        Ok(details.filter_map(event).collect())
+    }
+
     /// The events of an aggregate, in order; none is missing between the first and the last, and each agrees with its own key.
     ///
     /// # Errors

@@ -1,5 +1,10 @@
 //! One file a command.
 
 pub(crate) mod admin;
+pub(crate) mod dead_letters;
+pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod projections;
+pub(crate) mod reconcile;
+pub(crate) mod sagas;
+pub(crate) mod stack;

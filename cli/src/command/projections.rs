@@ -1,19 +1,15 @@
 //! `boxoffice projections`: the read models.
 
+use super::stack::{Configuration, progress};
 use crate::outcome::{Done, Failure};
-use aws_sdk_lambda::Client;
-use boxoffice_aws::{StoreError, client};
+use boxoffice_aws::client;
 use boxoffice_reporting::{
     Projector, ViewStore,
     projector::{Rebuilding, Rebuilt},
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::{
-    io::{self, Write},
-    iter,
-    time::Duration,
-};
+use std::{iter, time::Duration};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -37,7 +33,9 @@ impl Command {
     pub(crate) async fn run(self) -> Result<Done, Failure> {
         let Self::Rebuild(rebuild) = self;
         let sdk = client::sdk_config();
-        let [views, events] = tables(&Client::new(&sdk), &rebuild.stack).await?;
+        // The stack's own projector knows its read models, and the event store.
+        let configuration = Configuration::of(&sdk, &rebuild.stack, "project-events").await?;
+        let (views, events) = (configuration.variable("VIEWS_TABLE")?, configuration.variable("EVENTS_TABLE")?);
         let dynamodb = client::dynamodb(&sdk);
         let projector = Projector::new(ViewStore::new(dynamodb.clone(), views));
         let grace = Duration::from_secs(rebuild.grace_seconds);
@@ -45,22 +43,8 @@ impl Command {
     }
 }
 
-/// The tables of the stack's own projector: its read models, and the event store.
-async fn tables(lambda: &Client, stack: &str) -> Result<[String; 2], Failure> {
-    let function = format!("{stack}-project-events");
-    let asked = lambda.get_function_configuration().function_name(&function).send();
-    let configuration = asked.await.map_err(StoreError::from_sdk)?;
-    let variables = configuration.environment.and_then(|environment| environment.variables).unwrap_or_default();
-    let table = |name: &str| {
-        let missing = || Failure::Refused(format!("{function} has no {name}; is it of this version?"));
-        variables.get(name).cloned().ok_or_else(missing)
-    };
-    Ok([table("VIEWS_TABLE")?, table("EVENTS_TABLE")?])
-}
-
-/// A rebuild may take its time: what it has read goes to where it is in nobody's way.
 fn tell(Rebuilding { read, .. }: Rebuilding) {
-    let _ = writeln!(io::stderr(), "{read} events read");
+    progress(&format!("{read} events read"));
 }
 
 fn done(Rebuilt { events, malformed, swept }: Rebuilt) -> Done {

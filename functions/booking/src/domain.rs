@@ -1,9 +1,9 @@
 //! A saga as its journal shows it. No I/O.
 
-use boxoffice_aws::journal::{Entry, Step, StepStatus};
+use boxoffice_aws::journal::{Entry, Step, StepStatus, Unfinished};
 use boxoffice_kernel::{TicketId, Timestamp, UserId};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// Where a saga is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
@@ -24,6 +24,35 @@ pub enum Status {
     NeedsAttention,
 }
 
+impl Status {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "STARTED",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Completed => "COMPLETED",
+            Self::Compensating => "COMPENSATING",
+            Self::Compensated => "COMPENSATED",
+            Self::NeedsAttention => "NEEDS_ATTENTION",
+        }
+    }
+
+    /// The list such a saga is on.
+    pub fn list(self) -> Option<Unfinished> {
+        match self {
+            Self::Started | Self::InProgress | Self::Compensating => Some(Unfinished::Running),
+            Self::NeedsAttention => Some(Unfinished::NeedsAttention),
+            Self::Completed | Self::Compensated => None,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A booking's saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saga {
@@ -37,6 +66,8 @@ pub struct Saga {
     pub called_off_at: Option<Timestamp>,
     /// Why, if somebody did.
     pub called_off_because: Option<String>,
+    /// When an operator last had the undoing begun again.
+    pub redriven_at: Option<Timestamp>,
     /// The last run of each step that ran.
     pub steps: BTreeMap<Step, Entry>,
 }
@@ -87,6 +118,12 @@ impl Saga {
             || self.steps.iter().filter(|(step, _)| step.is_undo()).find_map(|(_, entry)| entry.reason.as_deref());
         self.called_off_because.as_deref().or_else(of_undo)
     }
+
+    /// The step that made it turn back: of those forward the last that failed.
+    pub fn turned_at(&self) -> Option<Step> {
+        let failed = self.steps.iter().filter(|(step, entry)| !step.is_undo() && entry.status == StepStatus::Failed);
+        failed.max_by_key(|(_, entry)| entry.executed_at).map(|(step, _)| *step)
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +147,7 @@ mod tests {
             started_at: now,
             called_off_at: None,
             called_off_because: None,
+            redriven_at: None,
             steps: steps.iter().map(|(step, status)| (*step, entry(*status))).collect(),
         }
     }
@@ -138,6 +176,26 @@ mod tests {
         assert!(saga.completed_at().is_some());
         saga.called_off_at = Some(Timestamp::now());
         assert_eq!((saga.status(), saga.completed_at()), (Status::Compensating, None));
+    }
+
+    #[test]
+    fn a_saga_is_on_a_list_until_it_is_over() {
+        assert_eq!(Status::Started.list(), Some(Unfinished::Running));
+        assert_eq!(Status::Compensating.list(), Some(Unfinished::Running));
+        assert_eq!(Status::NeedsAttention.list(), Some(Unfinished::NeedsAttention));
+        assert_eq!((Status::Completed.list(), Status::Compensated.list()), (None, None));
+    }
+
+    #[test]
+    fn it_turned_at_the_step_forward_that_failed() {
+        use Step::{InitiatePayment, ReversePayment, VerifyHold};
+        let steps = [
+            (VerifyHold, StepStatus::Completed),
+            (InitiatePayment, StepStatus::Failed),
+            (ReversePayment, StepStatus::Failed),
+        ];
+        assert_eq!(saga(&steps).turned_at(), Some(InitiatePayment));
+        assert_eq!(saga(&[(VerifyHold, StepStatus::Completed)]).turned_at(), None);
     }
 
     #[test]

@@ -4,14 +4,15 @@
 //! |---|---|---|
 //! | a saga, with an attribute for each step that ran | `SAGA#<ticketId>` | `SAGA` |
 //!
-//! The steps' attributes are written by the journal (`boxoffice_aws::journal`).
+//! The steps' attributes are written by the journal (`boxoffice_aws::journal`). A saga that is not over is on a list, `gsi1`
+//! ([`Unfinished`]): on the one of those running from its claim on, and from there the journal moves it.
 
 use crate::domain::Saga;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use boxoffice_aws::{
-    Item, Journal, StoreError,
+    Cursor, Item, Journal, Limit, ListError, Listing, Page, StoreError,
     attribute::text,
-    journal::{Entry, Step},
+    journal::{Entry, Step, Unfinished},
     transaction::{self, Written, built, conditional, read},
 };
 use boxoffice_kernel::{TicketId, Timestamp, UserId};
@@ -24,6 +25,7 @@ use serde_json::{Map, Value};
 pub struct SagaStore {
     client: Client,
     table: String,
+    listing: Listing,
 }
 
 /// The facts of a booking that its steps work from, as the event that made it stated them.
@@ -38,6 +40,10 @@ pub enum CallOff {
     PaymentRefunded,
     /// The hold is over, and no saga was at work.
     HoldExpired,
+    /// It got stuck on its way back, and an operator has it tried again.
+    RedriveRequested,
+    /// An operator takes it back, whatever it is about.
+    CompensationRequested,
 }
 
 impl CallOff {
@@ -47,6 +53,21 @@ impl CallOff {
             Self::BookingCancelled => "BookingCancelled",
             Self::PaymentRefunded => "PaymentRefunded",
             Self::HoldExpired => "HoldExpired",
+            Self::RedriveRequested => "RedriveRequested",
+            Self::CompensationRequested => "CompensationRequested",
+        }
+    }
+
+    /// From whom the undoing may be taken over, in parentheses. The execution that has it always gets it again.
+    fn condition(self) -> String {
+        let mine = "undoExecutionArn = :me";
+        match self {
+            Self::BookingCancelled | Self::PaymentRefunded | Self::HoldExpired => {
+                format!("(attribute_not_exists(undoExecutionArn) OR {mine})")
+            }
+            // Whoever takes a stuck saga on removes what says that it is stuck: so it is taken on once.
+            Self::RedriveRequested => format!("({} AND (attribute_exists(#stuck) OR {mine}))", Journal::NOT_CANCELLED),
+            Self::CompensationRequested => Journal::NOT_CANCELLED.to_owned(),
         }
     }
 }
@@ -61,6 +82,8 @@ struct SagaItem {
     called_off_at: Option<Timestamp>,
     #[serde(default)]
     called_off_because: Option<String>,
+    #[serde(default)]
+    redriven_at: Option<Timestamp>,
 }
 
 /// What the saga itself reads of its booking.
@@ -75,7 +98,8 @@ const SAGA: &str = "SAGA";
 impl SagaStore {
     /// The store in this table.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        let table = table.into();
+        Self { listing: Listing::new(client.clone(), &table, TicketId::PREFIX), client, table }
     }
 
     /// The store in the table that the environment names.
@@ -115,7 +139,7 @@ impl SagaStore {
     }
 
     /// AP-71 call off: takes on the undoing of a booking, for this execution and no other. Gives the booking's facts when it is now this
-    /// execution's. A booking whose own saga has not begun is claimed with it, so that it never will.
+    /// execution's. A booking whose own saga has not begun is claimed with it, so that it never will; a stuck one is on its way again.
     ///
     /// # Errors
     /// When the store does, or nobody knows the booking.
@@ -126,32 +150,47 @@ impl SagaStore {
         because: CallOff,
         execution: &str,
     ) -> Result<Option<Booking>, StoreError> {
-        let mine = "(attribute_not_exists(undoExecutionArn) OR undoExecutionArn = :me)";
-        let now = Timestamp::now();
+        let condition = because.condition();
+        let [(list_pk, list), (list_sk, place)] = Unfinished::Running.list().entry(ticket);
+        let mut sets = format!(
+            "undoExecutionArn = :me, calledOffAt = if_not_exists(calledOffAt, :now), updatedAt = :now, \
+             {list_pk} = :list, {list_sk} = :place"
+        );
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", text(Journal::partition(ticket)))
             .key("sk", text(SAGA))
+            .expression_attribute_names("#stuck", Journal::attribute(Step::RecordStuckBooking))
+            .expression_attribute_values(":now", text(Timestamp::now()))
             .expression_attribute_values(":me", text(execution))
-            .expression_attribute_values(":now", text(now))
-            .expression_attribute_values(":because", text(because.name()))
+            .expression_attribute_values(":list", list)
+            .expression_attribute_values(":place", place)
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
-        let sets = "SET undoExecutionArn = :me, calledOffAt = if_not_exists(calledOffAt, :now), \
-                    calledOffBecause = if_not_exists(calledOffBecause, :because), updatedAt = :now";
+        if condition.contains(Journal::NOT_CANCELLED) {
+            update = Journal::not_cancelled(update);
+        }
+        if because == CallOff::RedriveRequested {
+            sets.push_str(", redrivenAt = :now");
+        } else {
+            sets.push_str(", calledOffBecause = if_not_exists(calledOffBecause, :because)");
+            update = update.expression_attribute_values(":because", text(because.name()));
+        }
         update = match booking {
-            Some(booking) => update
-                .update_expression(format!(
-                    "{sets}, ticketId = :ticket, startedAt = if_not_exists(startedAt, :now), \
-                     booking = if_not_exists(booking, :booking)"
-                ))
-                .condition_expression(mine)
-                .expression_attribute_values(":ticket", text(ticket))
-                .expression_attribute_values(":booking", facts(booking)?),
-            None => update.update_expression(sets).condition_expression(format!("attribute_exists(pk) AND {mine}")),
+            Some(booking) => {
+                sets.push_str(
+                    ", ticketId = :ticket, startedAt = if_not_exists(startedAt, :now), \
+                     booking = if_not_exists(booking, :booking)",
+                );
+                update
+                    .condition_expression(condition)
+                    .expression_attribute_values(":ticket", text(ticket))
+                    .expression_attribute_values(":booking", facts(booking)?)
+            }
+            None => update.condition_expression(format!("attribute_exists(pk) AND {condition}")),
         };
-        match update.send().await {
+        match update.update_expression(format!("SET {sets} REMOVE #stuck")).send().await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
                 let stored = item.get("booking").and_then(|booking| booking.as_s().ok());
@@ -171,7 +210,7 @@ impl SagaStore {
         }
     }
 
-    /// AP-73 keep facts: of a booking that nobody could take on, so that it can be shown and taken back. Those that a claim has left stay.
+    /// AP-74 keep facts: of a booking that nobody could take on, so that it can be shown and taken back. Those that a claim has left stay.
     ///
     /// # Errors
     /// When the store does.
@@ -194,7 +233,7 @@ impl SagaStore {
     }
 
     fn new_item(ticket: TicketId, booking: &Booking, entry: &Entry) -> Result<Item, StoreError> {
-        Ok(Item::from([
+        let mut item = Item::from([
             ("pk".into(), text(Journal::partition(ticket))),
             ("sk".into(), text(SAGA)),
             ("ticketId".into(), text(ticket)),
@@ -202,7 +241,9 @@ impl SagaStore {
             ("startedAt".into(), text(entry.started_at)),
             ("updatedAt".into(), text(entry.executed_at)),
             (Journal::attribute(Step::ClaimSaga), built(serde_dynamo::to_attribute_value(entry))?),
-        ]))
+        ]);
+        item.extend(Unfinished::Running.list().entry(ticket));
+        Ok(item)
     }
 
     async fn item(&self, ticket: TicketId) -> Result<Option<Item>, StoreError> {
@@ -214,26 +255,40 @@ impl SagaStore {
     /// # Errors
     /// When the store does.
     pub async fn get(&self, ticket: TicketId) -> Result<Option<Saga>, StoreError> {
-        let Some(mut item) = self.item(ticket).await? else { return Ok(None) };
-        let mut steps = std::collections::BTreeMap::new();
-        for step in Step::ALL {
-            if let Some(entry) = item.remove(&Journal::attribute(step)) {
-                let entry = serde_dynamo::from_attribute_value(entry);
-                steps.insert(step, entry.map_err(|error| StoreError::malformed("step", error))?);
-            }
-        }
-        let item: SagaItem = read("saga", item)?;
-        let booked: Booked =
-            serde_json::from_str(&item.booking).map_err(|error| StoreError::malformed("saga", error))?;
-        Ok(Some(Saga {
-            ticket_id: item.ticket_id,
-            user_id: booked.user_id,
-            started_at: item.started_at,
-            called_off_at: item.called_off_at,
-            called_off_because: item.called_off_because,
-            steps,
-        }))
+        self.item(ticket).await?.map(as_saga).transpose()
     }
+
+    /// AP-73 list the sagas that are not over, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn list(&self, list: Unfinished, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Saga>, ListError> {
+        // The index is written after the table, and a saga may have left the list since: what it is now decides.
+        let still_listed =
+            |item| as_saga(item).map(|saga| Some(saga).filter(|saga| saga.status().list() == Some(list)));
+        self.listing.page(&list.list(), limit, cursor, still_listed).await
+    }
+}
+
+fn as_saga(mut item: Item) -> Result<Saga, StoreError> {
+    let mut steps = std::collections::BTreeMap::new();
+    for step in Step::ALL {
+        if let Some(entry) = item.remove(&Journal::attribute(step)) {
+            let entry = serde_dynamo::from_attribute_value(entry);
+            steps.insert(step, entry.map_err(|error| StoreError::malformed("step", error))?);
+        }
+    }
+    let item: SagaItem = read("saga", item)?;
+    let booked: Booked = serde_json::from_str(&item.booking).map_err(|error| StoreError::malformed("saga", error))?;
+    Ok(Saga {
+        ticket_id: item.ticket_id,
+        user_id: booked.user_id,
+        started_at: item.started_at,
+        called_off_at: item.called_off_at,
+        called_off_because: item.called_off_because,
+        redriven_at: item.redriven_at,
+        steps,
+    })
 }
 
 /// As text: what an event said is kept as it said it.

@@ -142,6 +142,8 @@ pub enum CancellationReason {
     PaymentUnavailable,
     /// The buyer wanted out.
     CancelledByBuyer,
+    /// An operator took the booking back.
+    CancelledByOperator,
     /// The money was given back.
     PaymentRefunded,
     /// The seats were gone before the payment came.
@@ -242,6 +244,7 @@ impl CancellationReason {
             Self::PaymentDeclined => "The payment was declined.",
             Self::PaymentUnavailable => "The payment could not be made: the payment provider was not available.",
             Self::CancelledByBuyer => "You asked us to cancel it.",
+            Self::CancelledByOperator => "We had to cancel it.",
             Self::PaymentRefunded => "Your payment was refunded.",
             Self::HoldLost => "The seats were gone before your payment arrived.",
             Self::BookingFailed => "The booking could not be completed.",

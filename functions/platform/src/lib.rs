@@ -2,8 +2,12 @@
 //!
 //! | File | Holds |
 //! |---|---|
+//! | [`bus`] | the event bus: puts stored events on it |
 //! | [`outbox`] | in which order events go to the bus, and what becomes of those that do not get there; pure |
 //! | [`handlers`] | one file a function |
 
+pub mod bus;
 pub mod handlers;
 pub mod outbox;
+
+pub use bus::Bus;

@@ -76,6 +76,8 @@ pub enum CancellationReason {
     PaymentUnavailable,
     /// The buyer wanted out.
     CancelledByBuyer,
+    /// An operator took the booking back.
+    CancelledByOperator,
     /// The money was given back.
     PaymentRefunded,
     /// The seats were gone before the payment came.
@@ -91,6 +93,7 @@ impl CancellationReason {
             ("HoldExpired", _) => Self::HoldExpired,
             ("PaymentDeclined", _) => Self::PaymentDeclined,
             ("BookingCancelled", _) => Self::CancelledByBuyer,
+            ("CompensationRequested", _) => Self::CancelledByOperator,
             ("PaymentRefunded", _) => Self::PaymentRefunded,
             ("HoldLost" | "SeatsGone", _) => Self::HoldLost,
             ("PaymentVoided", _) => Self::BookingFailed,

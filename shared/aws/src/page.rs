@@ -6,7 +6,7 @@
 use crate::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{collections::BTreeMap, str::FromStr};
 
 /// How many items a page may hold.
@@ -137,6 +137,13 @@ boxoffice_kernel::schema::string_schema!(Cursor, { max: Cursor::MAX_LENGTH });
 impl Serialize for Cursor {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
     }
 }
 

@@ -109,6 +109,10 @@ typed_id!(
     NotificationId, "ntf"
 );
 typed_id!(
+    /// Something an operator did.
+    ActId, "act"
+);
+typed_id!(
     /// One log-in, and every token it led to.
     SessionId, "ses"
 );

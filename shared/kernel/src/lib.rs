@@ -29,7 +29,8 @@ pub mod time;
 pub use contact::{Channel, Contact, Email, PhoneNumber, PushEndpoint};
 pub use event::{Correlation, DomainEvent, Envelope, EventMetadata, Trace};
 pub use id::{
-    EventId, InventoryId, NotificationId, PaymentId, ReservationId, SagaId, SessionId, TicketId, TransactionId, UserId,
+    ActId, EventId, InventoryId, NotificationId, PaymentId, ReservationId, SagaId, SessionId, TicketId, TransactionId,
+    UserId,
 };
 pub use idempotency::{Fingerprint, IdempotencyKey};
 pub use money::{Amount, Currency, Money};

@@ -102,6 +102,14 @@ pub enum Code {
     IllegalTransition,
     /// It is not over yet, so it cannot be deleted.
     NotSettled,
+    /// The saga does not need attention.
+    SagaNotStuck,
+    /// The saga has taken everything back already.
+    SagaAlreadyCompensated,
+    /// No such queue.
+    QueueNotFound,
+    /// No event is meant, or every one.
+    InvalidSelector,
     /// A bug or a wrong deployment; the log has the details.
     InternalError,
 }
@@ -125,6 +133,7 @@ impl Code {
             | Self::UnknownField
             | Self::InvalidCursor
             | Self::InvalidId
+            | Self::InvalidSelector
             | Self::IdempotencyKeyRequired => StatusCode::BAD_REQUEST,
             Self::PaymentDeclined => StatusCode::PAYMENT_REQUIRED,
             Self::AuthenticationRequired
@@ -141,6 +150,7 @@ impl Code {
             | Self::InventoryNotFound
             | Self::PaymentNotFound
             | Self::SagaNotFound
+            | Self::QueueNotFound
             | Self::RouteNotFound => StatusCode::NOT_FOUND,
             Self::InvalidInventory
             | Self::InventoryAlreadyExists
@@ -156,6 +166,8 @@ impl Code {
             | Self::UserHasTickets
             | Self::IllegalTransition
             | Self::NotSettled
+            | Self::SagaNotStuck
+            | Self::SagaAlreadyCompensated
             | Self::HoldExpired => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -215,6 +227,10 @@ impl Code {
             Self::NotificationNotFound => "No such notification",
             Self::IllegalTransition => "The status cannot be changed like this",
             Self::NotSettled => "It is not over yet",
+            Self::SagaNotStuck => "The saga is not stuck",
+            Self::SagaAlreadyCompensated => "The saga is compensated already",
+            Self::QueueNotFound => "No such queue",
+            Self::InvalidSelector => "Not a selection of events",
             Self::InternalError => "Something is wrong on our side",
         }
     }

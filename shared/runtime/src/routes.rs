@@ -18,7 +18,7 @@ const fn route(method: &'static str, path: &'static str, access: Access) -> Rout
 }
 
 /// The API.
-pub const ROUTES: [Route; 60] = [
+pub const ROUTES: [Route; 67] = [
     route("POST", "/users", Public),
     route("POST", "/users/register", Public),
     route("POST", "/users/login", Public),
@@ -74,6 +74,13 @@ pub const ROUTES: [Route; 60] = [
     route("GET", "/notifications/{id}", Owner),
     route("DELETE", "/notifications/{id}", Owner),
     route("GET", "/sagas/{ticketId}", Owner),
+    route("GET", "/operations/sagas", Admin),
+    route("POST", "/operations/sagas/{ticketId}/redrive", Admin),
+    route("POST", "/operations/sagas/{ticketId}/compensate", Admin),
+    route("GET", "/operations/queues", Admin),
+    route("POST", "/operations/queues/{queue}/redrive", Admin),
+    route("POST", "/operations/replays", Admin),
+    route("POST", "/operations/reconcile", Admin),
     route("GET", "/health", Public),
     route("GET", "/openapi.json", Public),
     route("GET", "/docs", Public),

@@ -24,6 +24,25 @@ pub struct StoredEvent {
     pub correlation_id: String,
 }
 
+impl StoredEvent {
+    /// The event whose attributes these are, found at this place of the stream or of the store.
+    ///
+    /// # Errors
+    /// With the name of an attribute that is missing or not what it should be.
+    pub fn of(place: String, attribute: impl Fn(&str) -> Option<String>) -> Result<Self, &'static str> {
+        let field = |name: &'static str| attribute(name).filter(|text| !text.is_empty()).ok_or(name);
+        Ok(Self {
+            sequence_number: place,
+            aggregate_id: field("aggregateId")?,
+            event_type: field("eventType")?,
+            source: field("source")?,
+            detail: field("detail")?,
+            occurred_at: field("occurredAt")?.parse().map_err(|_| "occurredAt")?,
+            correlation_id: field("correlationId")?,
+        })
+    }
+}
+
 /// What a stream record is to its readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
@@ -49,24 +68,11 @@ pub fn read(record: EventRecord) -> Record {
     }
     let sequence_number = record.change.sequence_number.clone().unwrap_or_default();
     let image = &record.change.new_image;
-    let field = |name: &'static str| -> Result<String, &'static str> {
-        match image.get(name) {
-            Some(serde_dynamo::AttributeValue::S(text)) if !text.is_empty() => Ok(text.clone()),
-            _ => Err(name),
-        }
+    let attribute = |name: &str| match image.get(name) {
+        Some(serde_dynamo::AttributeValue::S(text)) => Some(text.clone()),
+        _ => None,
     };
-    let stored = || -> Result<StoredEvent, &'static str> {
-        Ok(StoredEvent {
-            sequence_number: sequence_number.clone(),
-            aggregate_id: field("aggregateId")?,
-            event_type: field("eventType")?,
-            source: field("source")?,
-            detail: field("detail")?,
-            occurred_at: field("occurredAt")?.parse().map_err(|_| "occurredAt")?,
-            correlation_id: field("correlationId")?,
-        })
-    };
-    match stored() {
+    match StoredEvent::of(sequence_number.clone(), attribute) {
         Ok(stored) => Record::Event(stored),
         Err(name) => Record::Malformed {
             reason: format!("the attribute {name} is missing or not what it should be"),

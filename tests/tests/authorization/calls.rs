@@ -188,6 +188,25 @@ impl Stage {
                 Ok(api.delete(&format!("/notifications/{}", message.id)).into())
             }
             ("GET", "/sagas/{ticketId}") => get(format!("/sagas/{}", booking.id())),
+            ("GET", path @ "/operations/sagas") => Ok(api.get(path).query("status", "RUNNING").into()),
+            // Refused for a reason of its own: it is not stuck.
+            ("POST", "/operations/sagas/{ticketId}/redrive") => {
+                let path = format!("/operations/sagas/{}/redrive", booking.id());
+                Ok(api.post(&path).json(&json!({ "reason": "A try." })).into())
+            }
+            ("POST", "/operations/sagas/{ticketId}/compensate") => {
+                let booking = self.show.order(1).paid_with(Card::Good).booked().await?;
+                booking.until_confirmed().await?;
+                let path = format!("/operations/sagas/{}/compensate", booking.id());
+                Ok(api.post(&path).json(&json!({ "reason": "The singer is ill." })).into())
+            }
+            ("POST", "/operations/queues/{queue}/redrive") => {
+                Ok(api.post("/operations/queues/projection-dead-letters/redrive").into())
+            }
+            ("POST", path @ "/operations/replays") => {
+                Ok(api.post(path).json(&json!({ "aggregateId": booking.id(), "dryRun": true })).into())
+            }
+            ("POST", path @ "/operations/reconcile") => Ok(api.post(path).into()),
             ("GET", "/docs/{file}") => get("/docs/start.js".into()),
             (
                 "GET",
@@ -198,6 +217,7 @@ impl Stage {
                 | "/tickets"
                 | "/payments"
                 | "/notifications"
+                | "/operations/queues"
                 | "/health"
                 | "/openapi.json"
                 | "/docs"

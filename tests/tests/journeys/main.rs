@@ -15,6 +15,7 @@ mod lists;
 mod notifications;
 mod on_the_bus;
 mod operating;
+mod operator;
 mod payments;
 mod reconciling;
 mod refusals;

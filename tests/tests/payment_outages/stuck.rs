@@ -2,7 +2,7 @@
 
 use crate::{Alone, bookings_of};
 use boxoffice_e2e::{
-    Booking, BoxOffice, Card, Outcome, PaymentStatus, SagaStatus, Seats, TicketStatus, Verdict,
+    Booking, BoxOffice, Card, Outcome, PaymentStatus, SagaStatus, Seats, TicketStatus, Verdict, ensure,
     provider::{Fault, Which},
     wait::{AFTER_ALL_RETRIES, Look, SOON, until},
 };
@@ -62,5 +62,35 @@ async fn a_refund_that_never_works_needs_attention() -> Verdict {
     assert_eq!(show.seats().await?.available, 9);
 
     provider.disarm(&outage).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_operator_has_a_stuck_booking_undone_once_the_provider_answers_again() -> Verdict {
+    let stage = Alone::open().await?;
+    let (house, show) = (&stage.house, stage.show().await?);
+    let provider = house.provider()?;
+    let outage = provider.arm(&Which::about_an_existing_payment(bookings_of(&show)), Fault::Error500, None, 0).await?;
+    let booking = show.order(1).paid_with(Card::Good).booked().await?;
+    booking.until_saga_is(SagaStatus::NeedsAttention, AFTER_ALL_RETRIES).await?;
+    let listed = house.terminal.run(&["sagas", "list", "--status", "needs-attention", "--limit", "100"]).await?;
+    ensure!(listed.answer.contains(booking.id()), "not on the operator's list: {}", listed.answer);
+
+    provider.disarm(&outage).await?;
+    house.tables.forget_breaker().await?;
+    let redrive = ["sagas", "redrive", booking.id(), "--reason", "The provider answers again"];
+    let requested = house.terminal.run(&redrive).await?.done()?;
+    assert_eq!(requested["requestedBy"], "cli:ada");
+    // What made the saga turn is still why.
+    booking.until_cancelled("PAYMENT_UNAVAILABLE").await?;
+
+    assert_eq!(show.seats().await?, Seats { available: 10, held: 0, sold: 0 });
+    let listed = house.terminal.run(&["sagas", "list", "--status", "needs-attention", "--limit", "100"]).await?;
+    ensure!(!listed.answer.contains(booking.id()), "still on the operator's list: {}", listed.answer);
+    let acts = house.tables.acts("SagaRedriveRequested", booking.id()).await?;
+    assert_eq!(acts.len(), 1);
+    assert_eq!(acts[0]["reason"], "The provider answers again");
+    // There is nothing left to redrive: a rule says no.
+    assert_eq!(house.terminal.run(&redrive).await?.code, 3);
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | state `Claim Saga` of the booking saga |
+//! | reads | of a redrive: what turned the saga (AP-72) |
 //! | writes | the saga, on condition that no other execution has it (AP-70, AP-71) |
 //! | fails with | `Transient`, `Defect` |
 //! | undo | none: the claim is what tells a later start that there is nothing to do |
@@ -12,7 +13,7 @@ use crate::{
     SagaStore,
     store::{Booking, CallOff},
 };
-use boxoffice_aws::journal::{Entry, StepStatus};
+use boxoffice_aws::journal::{Entry, Step, StepStatus};
 use boxoffice_kernel::{Correlation, TicketId, Timestamp};
 use boxoffice_runtime::{StepFailure, task::Failure};
 use serde::{Deserialize, Serialize};
@@ -58,10 +59,9 @@ pub async fn run(store: &SagaStore, start: Start) -> Result<Claim, StepFailure> 
     let started_at = Timestamp::now();
     let ticket = start.data.get("ticketId").and_then(Value::as_str).and_then(|text| text.parse::<TicketId>().ok());
     let ticket = ticket.ok_or_else(|| StepFailure::Defect("the event names no ticket".into()))?;
-    let claim = |direction, booking, because: &str| {
+    let claim = |direction, booking, failure| {
         let (event, correlation_id) = (&start.event_type, &start.correlation_id);
         tracing::info!(ticket_id = %ticket, %correlation_id, event, ?direction, "claim");
-        let failure = Failure { step: "Claim Saga".into(), error: because.to_owned(), cause: String::new() };
         Claim { direction, booking, failure }
     };
     let (because, facts) = match start.event_type.as_str() {
@@ -76,17 +76,30 @@ pub async fn run(store: &SagaStore, start: Start) -> Result<Claim, StepFailure> 
                 error_message: None,
             };
             let mine = store.claim(ticket, &start.data, &start.execution_arn, &entry).await?;
-            return Ok(claim(if mine { Direction::Book } else { Direction::Nothing }, start.data.clone(), ""));
+            let direction = if mine { Direction::Book } else { Direction::Nothing };
+            return Ok(claim(direction, start.data.clone(), turned(Step::ClaimSaga, "")));
         }
         "TicketCancellationRequested" => (CallOff::BookingCancelled, Some(&start.data)),
         "TicketExpiryRequested" => (CallOff::HoldExpired, Some(&start.data)),
-        // It states the payment, not the booking: that is with the saga, which there must be, or nothing was paid.
+        // These state a payment or an act, not the booking: that is with the saga, which there must be.
         "PaymentRefunded" => (CallOff::PaymentRefunded, None),
+        "SagaRedriveRequested" => (CallOff::RedriveRequested, None),
+        "SagaCompensationRequested" => (CallOff::CompensationRequested, None),
         other => return Err(StepFailure::Defect(format!("{other} starts no saga"))),
     };
-    let booking = store.call_off(ticket, facts, because, &start.execution_arn).await?;
-    Ok(match booking {
-        Some(booking) => claim(Direction::Undo, booking, because.name()),
-        None => claim(Direction::Nothing, start.data.clone(), because.name()),
-    })
+    let Some(booking) = store.call_off(ticket, facts, because, &start.execution_arn).await? else {
+        return Ok(claim(Direction::Nothing, start.data.clone(), turned(Step::ClaimSaga, because.name())));
+    };
+    // What is tried again is still undone for the reason it was.
+    let saga = if because == CallOff::RedriveRequested { store.get(ticket).await? } else { None };
+    let failure = match saga.as_ref().and_then(|saga| Some((saga.turned_at(), saga.compensation_reason()?))) {
+        Some((step, error)) => turned(step.unwrap_or(Step::ClaimSaga), error),
+        None => turned(Step::ClaimSaga, because.name()),
+    };
+    Ok(claim(Direction::Undo, booking, failure))
+}
+
+/// What makes the saga turn, as the state machine would have caught it.
+fn turned(step: Step, error: &str) -> Failure {
+    Failure { step: step.title(), error: error.to_owned(), cause: String::new() }
 }

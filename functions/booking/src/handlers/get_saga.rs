@@ -5,60 +5,11 @@
 //! | trigger | `GET /sagas/{ticketId}` |
 //! | reads | the saga (AP-72) |
 
-use crate::{
-    SagaStore,
-    domain::{Saga, Status},
-};
-use boxoffice_aws::journal::{Entry, Step};
-use boxoffice_kernel::{SagaId, TicketId, Timestamp};
+use super::answer::SagaView;
+use crate::SagaStore;
+use boxoffice_kernel::TicketId;
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
-use serde::Serialize;
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Saga)]
-struct SagaView<'a> {
-    saga_id: SagaId,
-    ticket_id: TicketId,
-    status: Status,
-    started_at: Timestamp,
-    /// When it ended, if it has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    completed_at: Option<Timestamp>,
-    /// The error, or the wish, that made it turn back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "PaymentDeclined")]
-    compensation_reason: Option<&'a str>,
-    /// The last run of each step that ran, in the order they began.
-    steps: Vec<StepView<'a>>,
-}
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = SagaStepRun)]
-struct StepView<'a> {
-    step_name: Step,
-    #[serde(flatten)]
-    entry: &'a Entry,
-}
-
-impl<'a> From<&'a Saga> for SagaView<'a> {
-    fn from(saga: &'a Saga) -> Self {
-        let mut steps: Vec<_> = saga.steps.iter().map(|(step, entry)| StepView { step_name: *step, entry }).collect();
-        steps.sort_by_key(|step| (step.entry.started_at, step.step_name));
-        Self {
-            saga_id: saga.ticket_id.saga(),
-            ticket_id: saga.ticket_id,
-            status: saga.status(),
-            started_at: saga.started_at,
-            completed_at: saga.completed_at(),
-            compensation_reason: saga.compensation_reason(),
-            steps,
-        }
-    }
-}
 
 /// Shows the saga of a booking.
 ///
@@ -76,7 +27,7 @@ impl<'a> From<&'a Saga> for SagaView<'a> {
         (
             status = 200,
             description = "The saga",
-            body = inline(SagaView<'_>),
+            body = inline(SagaView),
             example = json!({
                 "sagaId": "saga_01970000000070008000000000000001",
                 "ticketId": "tkt_01970000000070008000000000000001",

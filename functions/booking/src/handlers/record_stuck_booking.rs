@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | state `Record Stuck Booking` of the booking saga |
-//! | writes | the saga's facts, should nobody have been able to take it on (AP-73); its entry in the journal (AP-02), which makes the saga's status `NEEDS_ATTENTION` |
+//! | writes | the saga's facts, should nobody have been able to take it on (AP-74); its entry in the journal (AP-02), which makes the saga's status `NEEDS_ATTENTION` |
 //! | fails with | `Transient`, `Defect` |
 //! | undo | none: it takes nothing |
 //! | safe to repeat | it says the same again |

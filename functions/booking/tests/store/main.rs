@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
+mod lists;
+mod redriving;
+
 use boxoffice_aws::{
     Journal, StoreError,
     journal::{Entry, Step, StepStatus},

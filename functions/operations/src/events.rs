@@ -1,0 +1,69 @@
+//! What this context states on the bus: each act of an operator, an aggregate of its own with this one event. The contracts are
+//! `events/SagaRedriveRequested.schema.json` and the others named here.
+
+use crate::domain::{Operator, Queue, Reason, Selector};
+use boxoffice_kernel::{ActId, DomainEvent, Envelope, TicketId, Timestamp, Trace};
+use serde::Serialize;
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name {
+            /// The act.
+            pub act_id: ActId,
+            /// Who.
+            pub requested_by: Operator,
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl DomainEvent for $name {
+            const TYPE: &'static str = stringify!($name);
+            const CONTEXT: &'static str = "operations";
+            fn aggregate_id(&self) -> String {
+                self.act_id.to_string()
+            }
+        }
+    )+};
+}
+
+acts!(
+    /// The undoing of a stuck booking is to be begun again. Starts the saga.
+    SagaRedriveRequested {
+        /// Whose.
+        ticket_id: TicketId,
+        /// Why.
+        reason: Reason,
+    }
+    /// A booking is to be taken back, whatever it is about. Starts the saga.
+    SagaCompensationRequested {
+        /// Which.
+        ticket_id: TicketId,
+        /// Why.
+        reason: Reason,
+    }
+    /// Messages of a dead-letter queue were sent on.
+    DeadLettersRedriven {
+        /// Which queue.
+        queue: Queue,
+        /// How many went on.
+        moved: usize,
+        /// How many stayed.
+        failed: usize,
+    }
+    /// Events were put on the bus again.
+    EventsReplayed {
+        /// Which.
+        selector: Selector,
+        /// How many.
+        published: usize,
+    }
+    /// The reconciliation is to run.
+    ReconciliationRequested {}
+);
+
+/// An act, stated: the first and only event of its aggregate.
+pub fn stated<T: DomainEvent>(act: T, trace: &Trace) -> Envelope<T> {
+    Envelope::new(act, 1, Timestamp::now(), trace)
+}

@@ -1,0 +1,58 @@
+//! What these handlers take and answer in common.
+
+use crate::{
+    casework::CaseError,
+    domain::{Operator, Reason, Refusal},
+};
+use boxoffice_kernel::{ActId, TicketId};
+use boxoffice_runtime::{Code, Problem, http};
+use lambda_http::Request;
+use serde::{Deserialize, Serialize};
+
+/// Why an operator does something.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wish {
+    /// In words; it is kept with the act.
+    pub(crate) reason: Reason,
+}
+
+/// An act about a saga, recorded: it goes on without the caller.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SagaAct)]
+pub(crate) struct SagaActView {
+    /// The act; its event in the event store has this aggregate.
+    pub(crate) act_id: ActId,
+    /// Whose saga it is about.
+    pub(crate) ticket_id: TicketId,
+    /// Who asked.
+    pub(crate) requested_by: Operator,
+    /// Why.
+    pub(crate) reason: Reason,
+}
+
+/// Who is calling, as acts are recorded.
+///
+/// # Errors
+/// 500 on a public route: a bug.
+pub(crate) fn operator(request: &Request) -> Result<Operator, Problem> {
+    Ok(Operator::User(http::caller(request)?.user_id))
+}
+
+impl From<CaseError> for Problem {
+    fn from(error: CaseError) -> Self {
+        match error {
+            CaseError::NoSaga => {
+                let detail =
+                    "This ticket has no saga. Where its TicketCreated waits in a dead-letter queue, redrive that.";
+                Self::new(Code::SagaNotFound, detail)
+            }
+            CaseError::Refused(refusal @ Refusal::NotStuck(_)) => Self::new(Code::SagaNotStuck, format!("{refusal}.")),
+            CaseError::Refused(refusal @ Refusal::Compensated) => {
+                Self::new(Code::SagaAlreadyCompensated, format!("{refusal}."))
+            }
+            CaseError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Has a booking taken back by force.
+//!
+//! | | |
+//! |---|---|
+//! | trigger | `POST /operations/sagas/{ticketId}/compensate` |
+//! | reads | the saga (AP-72) |
+//! | writes | the act (AP-150) |
+//! | emits | `SagaCompensationRequested`, which starts the saga that undoes |
+//! | safe to repeat | each call is an act; every step of the undoing is safe to repeat |
+
+use super::answer::{SagaActView, Wish, operator};
+use crate::Casework;
+use boxoffice_kernel::TicketId;
+use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use lambda_http::Request;
+
+/// Has a booking taken back by force: refunded, its seats released, its ticket cancelled.
+///
+/// Of any saga that is not `COMPENSATED`: a confirmed one, one that is running, a stuck one.
+///
+/// # Errors
+/// Unless there is such a saga and there is something left to take back.
+#[utoipa::path(
+    post,
+    path = "/operations/sagas/{ticketId}/compensate",
+    operation_id = "compensate-saga",
+    tag = "operations",
+    params(("ticketId" = inline(TicketId), Path, description = "The saga's ticket")),
+    request_body(content = Wish, example = json!({"reason": "The hall is closed"})),
+    responses(
+        (
+            status = 202,
+            description = "It is requested, and goes on without the caller",
+            body = inline(SagaActView),
+            example = json!({
+                "actId": "act_01970000000070008000000000000001",
+                "ticketId": "tkt_01970000000070008000000000000001",
+                "requestedBy": "usr_01970000000070008000000000000001",
+                "reason": "The hall is closed"
+            })
+        ),
+        (status = 404, description = "`SAGA_NOT_FOUND`: this ticket has no saga"),
+        (status = 409, description = "`SAGA_ALREADY_COMPENSATED`: there is nothing left to take back")
+    )
+)]
+pub async fn handle(casework: &Casework, request: Request) -> Result<Answer, Problem> {
+    let ticket_id: TicketId = http::path(&request, "ticketId", Code::InvalidId)?;
+    let Wish { reason } = http::body(&request, |_| None)?;
+    let requested_by = operator(&request)?;
+    let trace = http::trace(&request);
+    let act_id = casework.compensate(ticket_id, requested_by.clone(), reason.clone(), &trace).await?;
+    Answer::accepted(&SagaActView { act_id, ticket_id, requested_by, reason })
+}

@@ -1,0 +1,53 @@
+//! Has the undoing of a stuck booking begun again.
+//!
+//! | | |
+//! |---|---|
+//! | trigger | `POST /operations/sagas/{ticketId}/redrive` |
+//! | reads | the saga (AP-72) |
+//! | writes | the act (AP-150) |
+//! | emits | `SagaRedriveRequested`, which starts the saga that undoes |
+//! | safe to repeat | each call is an act; one execution takes a stuck saga over |
+
+use super::answer::{SagaActView, Wish, operator};
+use crate::Casework;
+use boxoffice_kernel::TicketId;
+use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use lambda_http::Request;
+
+/// Has the undoing of a stuck booking begun again.
+///
+/// Of a saga that is `NEEDS_ATTENTION`, once what was in its way is repaired. Every step of it is safe to repeat.
+///
+/// # Errors
+/// Unless there is such a saga and it is stuck.
+#[utoipa::path(
+    post,
+    path = "/operations/sagas/{ticketId}/redrive",
+    operation_id = "redrive-saga",
+    tag = "operations",
+    params(("ticketId" = inline(TicketId), Path, description = "The saga's ticket")),
+    request_body(content = Wish, example = json!({"reason": "The provider answers again"})),
+    responses(
+        (
+            status = 202,
+            description = "It is requested, and goes on without the caller",
+            body = inline(SagaActView),
+            example = json!({
+                "actId": "act_01970000000070008000000000000001",
+                "ticketId": "tkt_01970000000070008000000000000001",
+                "requestedBy": "usr_01970000000070008000000000000001",
+                "reason": "The provider answers again"
+            })
+        ),
+        (status = 404, description = "`SAGA_NOT_FOUND`: this ticket has no saga"),
+        (status = 409, description = "`SAGA_NOT_STUCK`: it is not `NEEDS_ATTENTION`")
+    )
+)]
+pub async fn handle(casework: &Casework, request: Request) -> Result<Answer, Problem> {
+    let ticket_id: TicketId = http::path(&request, "ticketId", Code::InvalidId)?;
+    let Wish { reason } = http::body(&request, |_| None)?;
+    let requested_by = operator(&request)?;
+    let trace = http::trace(&request);
+    let act_id = casework.redrive(ticket_id, requested_by.clone(), reason.clone(), &trace).await?;
+    Answer::accepted(&SagaActView { act_id, ticket_id, requested_by, reason })
+}

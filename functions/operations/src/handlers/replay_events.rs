@@ -1,0 +1,135 @@
+//! Puts events on the bus again: of an aggregate, a type, a time.
+//!
+//! | | |
+//! |---|---|
+//! | trigger | `POST /operations/replays` |
+//! | reads | a page of the event store (AP-152, AP-153) |
+//! | writes | the bus; the act (AP-150) |
+//! | emits | `EventsReplayed`, unless nothing was |
+//! | safe to repeat | consumers handle an event once |
+
+use super::answer::operator;
+use crate::{
+    Replayer,
+    domain::{AggregateId, EventType, Selector},
+    replayer::{ReplayError, Replayed},
+};
+use boxoffice_aws::Cursor;
+use boxoffice_kernel::Timestamp;
+use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use lambda_http::Request;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// How many items of the event store a page reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageSize(usize);
+
+impl PageSize {
+    const MAX: usize = 1000;
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl<'de> Deserialize<'de> for PageSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let size = usize::deserialize(deserializer)?;
+        let valid = (1..=Self::MAX).contains(&size);
+        valid.then_some(Self(size)).ok_or_else(|| de::Error::custom("must be a whole number from 1 to 1000"))
+    }
+}
+
+/// Which events, and whether to say them again or only to count them.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Replay {
+    /// Of this aggregate.
+    #[schema(inline, nullable = false)]
+    aggregate_id: Option<AggregateId>,
+    /// Of this type.
+    #[schema(inline, nullable = false)]
+    event_type: Option<EventType>,
+    /// Not before this instant.
+    #[schema(inline, nullable = false)]
+    from: Option<Timestamp>,
+    /// Before this one.
+    #[schema(inline, nullable = false)]
+    to: Option<Timestamp>,
+    /// Whether only to count them.
+    dry_run: bool,
+    /// How many items of the event store to read, at most; 100 unless given.
+    #[serde(default)]
+    #[schema(value_type = u16, minimum = 1, maximum = 1000)]
+    limit: PageSize,
+    /// Where to go on: the `next` of the page before, of the same selector.
+    #[schema(inline, nullable = false)]
+    next: Option<Cursor>,
+}
+
+/// What came of a page.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReplayedPage)]
+pub(crate) struct ReplayedView {
+    /// How many items were read.
+    read: usize,
+    /// How many of them are meant.
+    matched: usize,
+    /// How many of those are on the bus again.
+    published: usize,
+    /// Where to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline, nullable = false)]
+    next: Option<Cursor>,
+}
+
+impl From<Replayed> for ReplayedView {
+    fn from(Replayed { read, matched, published, next }: Replayed) -> Self {
+        Self { read, matched, published, next }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Cursor(error) => error.into(),
+            ReplayError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Puts events on the bus again, a page of them.
+///
+/// Those that are all of what is given, and something must be: of an aggregate, of a type, from an instant on, before another. `dryRun` only counts.
+/// Call again with `next` until there is none.
+///
+/// # Errors
+/// When nothing is selected, the cursor is of another selector, or the bus does not take all of the page.
+#[utoipa::path(
+    post,
+    path = "/operations/replays",
+    operation_id = "replay-events",
+    tag = "operations",
+    request_body(content = inline(Replay), example = json!({"eventType": "TicketConfirmed", "from": "2030-05-01T00:00:00.000Z", "dryRun": true})),
+    responses((
+        status = 200,
+        description = "What came of the page",
+        body = inline(ReplayedView),
+        example = json!({ "read": 100, "matched": 7, "published": 0 })
+    ))
+)]
+pub async fn handle(replayer: &Replayer, request: Request) -> Result<Answer, Problem> {
+    let Replay { aggregate_id, event_type, from, to, dry_run, limit: PageSize(most), next } =
+        http::body(&request, |field| (field == "next").then_some(Code::InvalidCursor))?;
+    let selector = Selector { aggregate_id, event_type, from, to }.checked();
+    let selector = selector.map_err(|error| Problem::new(Code::InvalidSelector, format!("{error}.")))?;
+    let replayed = if dry_run {
+        replayer.rehearse(&selector, most, next).await?
+    } else {
+        replayer.replay(&selector, most, next, operator(&request)?, &http::trace(&request)).await?
+    };
+    Answer::ok(&ReplayedView::from(replayed))
+}
