@@ -550,21 +550,23 @@ mod tests {
         Complete,
     }
 
+    impl Next {
+        const ALL: [Self; 10] = [
+            Self::Open,
+            Self::Charge,
+            Self::Succeed,
+            Self::Decline,
+            Self::Confirm,
+            Self::Wish,
+            Self::ReverseMoney,
+            Self::ReleaseSeats,
+            Self::Cancel,
+            Self::Complete,
+        ];
+    }
+
     fn steps() -> impl Strategy<Value = Vec<(Next, u32)>> {
-        use Next::{Cancel, Charge, Complete, Confirm, Decline, Open, ReleaseSeats, ReverseMoney, Succeed, Wish};
-        let one = prop::sample::select(vec![
-            Open,
-            Charge,
-            Succeed,
-            Decline,
-            Confirm,
-            Wish,
-            ReverseMoney,
-            ReleaseSeats,
-            Cancel,
-            Complete,
-        ]);
-        prop::collection::vec((one, 0..GRACE), 0..30)
+        prop::collection::vec((prop::sample::select(Next::ALL.to_vec()), 0..GRACE), 0..30)
     }
 
     /// Takes the step if the product would.
