@@ -43,15 +43,6 @@ impl Machine {
         self.stack.output("BookingSagaArn")
     }
 
-    /// Ends an execution, wherever it is.
-    ///
-    /// # Errors
-    /// When Step Functions does not answer.
-    pub async fn stop(&self, execution: &Execution) -> Outcome<()> {
-        let stopped = self.client.stop_execution().execution_arn(&execution.arn).send().await;
-        stopped.map(|_| ()).map_err(|error| failed(&error))
-    }
-
     /// The executions whose input speaks of this ticket, newest first.
     ///
     /// # Errors

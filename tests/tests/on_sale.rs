@@ -6,6 +6,7 @@
 use aws_sdk_dynamodb::{
     Client,
     error::DisplayErrorContext,
+    operation::update_item::UpdateItemError,
     types::{
         AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, Put, ScalarAttributeType,
         TransactWriteItem, Update,
@@ -334,7 +335,9 @@ impl TestSide {
             update.update_expression("SET available = available - :one").condition_expression("available >= :one");
         match update.expression_attribute_values(":one", AttributeValue::N("1".into())).send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|it| it.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Ok(false)
             }
             Err(error) => Err(failed(error)),

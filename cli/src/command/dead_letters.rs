@@ -67,15 +67,15 @@ impl Redrive {
         let waiting = waiting.map_or(0, |waiting| waiting.depth);
         let (mut moved, mut failed): (usize, Vec<Stayed>) = (0, Vec::new());
         loop {
-            let redriven = redriver.redrive(queue, &order).await?;
-            let looked_at = redriven.moved + redriven.failed.len();
-            moved += redriven.moved;
-            failed.extend(redriven.failed);
-            progress(&format!("{moved} sent on, {} stay, {} left", failed.len(), redriven.left));
+            let batch = redriver.redrive(queue, &order).await?;
+            let looked_at = batch.moved + batch.failed.len();
+            moved += batch.moved;
+            failed.extend(batch.failed);
+            progress(&format!("{moved} sent on, {} stay, {} left", failed.len(), batch.left));
             // What is sent on may come back: as much as there was is looked at, and no more.
             let all = u64::try_from(moved + failed.len()).is_ok_and(|seen| seen >= waiting);
-            if looked_at == 0 || redriven.left == 0 || all {
-                return Ok(done(queue, moved, &failed, redriven.left));
+            if looked_at == 0 || batch.left == 0 || all {
+                return Ok(done(queue, moved, &failed, batch.left));
             }
         }
     }

@@ -151,10 +151,10 @@ impl SagaStore {
         execution: &str,
     ) -> Result<Option<Booking>, StoreError> {
         let condition = because.condition();
-        let [(list_pk, list), (list_sk, place)] = Unfinished::Running.list().entry(ticket);
+        let [(list_name, list), (place_name, place)] = Unfinished::Running.list().entry(ticket);
         let mut sets = format!(
             "undoExecutionArn = :me, calledOffAt = if_not_exists(calledOffAt, :now), updatedAt = :now, \
-             {list_pk} = :list, {list_sk} = :place"
+             {list_name} = :list, {place_name} = :place"
         );
         let mut update = self
             .client

@@ -228,6 +228,7 @@ mod tests {
             quantity: Quantity::new(allocations.iter().map(|allocation| allocation.seats).sum()).unwrap(),
             allocations,
             state,
+            closed: false,
             version: 1,
         }
     }

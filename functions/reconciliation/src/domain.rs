@@ -356,6 +356,7 @@ mod tests {
             started_at: at,
             called_off_at: None,
             called_off_because: None,
+            redriven_at: None,
             steps: steps.iter().map(|(step, status)| (*step, entry(*status))).collect(),
         }
     }

@@ -261,10 +261,10 @@ impl Journal {
     }
 
     async fn write(&self, ticket: TicketId, step: Step, entry: &Entry, listed: Listed) -> Result<Written, StoreError> {
-        let [list_pk, list_sk] = Unfinished::Running.list().attributes();
+        let [list, place] = Unfinished::Running.list().attributes();
         let entry: AttributeValue = built(serde_dynamo::to_attribute_value(entry))?;
-        let on = format!("SET #step = :entry, updatedAt = :now, {list_pk} = :list, {list_sk} = :place");
-        let off = format!("SET #step = :entry, updatedAt = :now REMOVE {list_pk}, {list_sk}");
+        let on = format!("SET #step = :entry, updatedAt = :now, {list} = :list, {place} = :place");
+        let off = format!("SET #step = :entry, updatedAt = :now REMOVE {list}, {place}");
         let (sets, condition) = match listed {
             Listed::AsIs => ("SET #step = :entry, updatedAt = :now".to_owned(), String::new()),
             Listed::Off => (off, String::new()),

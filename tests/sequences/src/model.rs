@@ -39,6 +39,7 @@ impl Card {
 
 /// A booking, as it lies in the tables and in the provider's ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "what is written down beside each other, each true or not")]
 pub struct Booking {
     /// Seats asked for.
     pub quantity: u32,
@@ -278,7 +279,7 @@ impl Going {
             }
             Intent::None | Intent::Open => {
                 self.write(place, |it| {
-                    (it.account.intent, it.account.charges) = (Intent::Charged, it.account.charges + 1)
+                    (it.account.intent, it.account.charges) = (Intent::Charged, it.account.charges + 1);
                 });
                 self.write(place, |it| it.payment_becomes(Payment::Success));
             }
@@ -304,7 +305,7 @@ impl Going {
     fn give_back(&mut self, place: usize) {
         if self.at(place).account.intent == Intent::Charged {
             self.write(place, |it| {
-                (it.account.intent, it.account.refunds) = (Intent::Refunded, it.account.refunds + 1)
+                (it.account.intent, it.account.refunds) = (Intent::Refunded, it.account.refunds + 1);
             });
         }
         self.write(place, |it| it.payment_becomes(Payment::Refunded));

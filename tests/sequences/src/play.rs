@@ -79,7 +79,7 @@ pub async fn play(house: &House, turns: &[Turn]) -> Result<(), Broken> {
     for (number, turn) in turns.iter().enumerate() {
         play.turn(turn).await.map_err(|broken| format!("at move {}: {broken}", number + 1))?;
     }
-    play.to_the_end().await.map_err(|broken| format!("on the way to the end: {broken}"))?;
+    play.play_out().await.map_err(|broken| format!("on the way to the end: {broken}"))?;
     play.check().await.map_err(|broken| format!("in the end: {broken}"))
 }
 
@@ -302,7 +302,7 @@ impl Play<'_> {
         if let Call::Refund(place) = call {
             self.unanswered.push(*place);
         }
-        let step = answer.map_or_else(died, |answer| answer.step);
+        let step = answer.map_or_else(|| Some(died()), |answer| answer.step);
         self.answered(call, step, last);
         Ok(())
     }
@@ -415,7 +415,7 @@ impl Play<'_> {
     }
 
     /// Everything that is still to come comes.
-    async fn to_the_end(&mut self) -> Result<(), Broken> {
+    async fn play_out(&mut self) -> Result<(), Broken> {
         for place in std::mem::take(&mut self.unanswered) {
             self.undisturbed(&Call::Refund(place)).await?;
         }
@@ -542,8 +542,8 @@ fn place_of(call: &Call) -> Option<usize> {
 }
 
 /// What the state machine sees of a step whose process died.
-fn died() -> Option<Result<Value, StepFailure>> {
-    Some(Err(StepFailure::Transient("the process died".into())))
+fn died() -> Result<Value, StepFailure> {
+    Err(StepFailure::Transient("the process died".into()))
 }
 
 fn is_success(answer: &Answer) -> bool {

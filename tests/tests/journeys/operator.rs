@@ -9,22 +9,9 @@ use serde_json::{Value, json};
 
 /// Whether a booking's saga is among those that run.
 async fn is_running(house: &BoxOffice, booking: &Booking) -> Outcome<bool> {
-    let mut next: Option<String> = None;
-    loop {
-        let mut request = house.admin.get("/operations/sagas").query("status", "RUNNING").query("limit", "100");
-        if let Some(next) = &next {
-            request = request.query("next", next);
-        }
-        let page: Value = request.send().await?.answer(200)?;
-        let items = page["items"].as_array().cloned().unwrap_or_default();
-        if items.iter().any(|saga| saga["ticketId"] == booking.id()) {
-            return Ok(true);
-        }
-        match page["next"].as_str() {
-            Some(cursor) => next = Some(cursor.to_owned()),
-            None => return Ok(false),
-        }
-    }
+    let first = house.admin.get("/operations/sagas").query("status", "RUNNING").query("limit", "100");
+    let running: Vec<Value> = house.admin.whole_list(first).await?;
+    Ok(running.iter().any(|saga| saga.get("ticketId").is_some_and(|id| id == booking.id())))
 }
 
 async fn until_running_is(house: &BoxOffice, booking: &Booking, listed: bool) -> Outcome<()> {

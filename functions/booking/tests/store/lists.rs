@@ -73,7 +73,8 @@ async fn a_booking_called_off_while_it_was_confirmed_is_still_on_its_way_back() 
                 journal.record(ticket, Step::ConfirmTicket, &confirmed),
                 store.call_off(ticket, None, CallOff::BookingCancelled, "back"),
             );
-            (confirmed.unwrap(), called_off.unwrap());
+            confirmed.unwrap();
+            called_off.unwrap();
             assert!(listed(&store, Running).await.contains(&ticket), "lost from the list");
         }
     })

@@ -126,10 +126,10 @@ pub async fn handle(replayer: &Replayer, request: Request) -> Result<Answer, Pro
         http::body(&request, |field| (field == "next").then_some(Code::InvalidCursor))?;
     let selector = Selector { aggregate_id, event_type, from, to }.checked();
     let selector = selector.map_err(|error| Problem::new(Code::InvalidSelector, format!("{error}.")))?;
-    let replayed = if dry_run {
+    let page = if dry_run {
         replayer.rehearse(&selector, most, next).await?
     } else {
         replayer.replay(&selector, most, next, operator(&request)?, &http::trace(&request)).await?
     };
-    Answer::ok(&ReplayedView::from(replayed))
+    Answer::ok(&ReplayedView::from(page))
 }
