@@ -47,16 +47,16 @@ impl<'de> Deserialize<'de> for PageSize {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Replay {
     /// Of this aggregate.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     aggregate_id: Option<AggregateId>,
     /// Of this type.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     event_type: Option<EventType>,
     /// Not before this instant.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     from: Option<Timestamp>,
     /// Before this one.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     to: Option<Timestamp>,
     /// Whether only to count them.
     dry_run: bool,
@@ -65,7 +65,7 @@ pub(crate) struct Replay {
     #[schema(value_type = u16, minimum = 1, maximum = 1000)]
     limit: PageSize,
     /// Where to go on: the `next` of the page before, of the same selector.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     next: Option<Cursor>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct ReplayedView {
     published: usize,
     /// Where to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     next: Option<Cursor>,
 }
 
