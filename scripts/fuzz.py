@@ -5,7 +5,7 @@ Builds `boxoffice-fuzz` with libFuzzer and coverage of this workspace's crates; 
 repository keeps (fuzz/corpus/) and what earlier runs here found (.local/fuzz/). An input that makes a target fail ends that target's turn, is kept in
 .local/fuzz/<target>.findings/, and fails the run.
 
-    fuzz.py [--seconds 60] [--target NAME] [--keep]     --keep: the least inputs that reach as far go to fuzz/corpus/
+    fuzz.py [--seconds 60] [--target NAME] [--keep]     --keep: some of the least inputs that reach as far go to fuzz/corpus/
 """
 
 import argparse
@@ -30,7 +30,7 @@ PROGRESS = 15  # seconds between two lines of progress
 LONGEST_INPUT = 4096
 SLOW = 10  # seconds that no input may take
 # Of what is kept: enough to begin with, and little enough for a repository.
-KEPT_INPUTS, KEPT_LENGTH = 150, 600
+KEPT_INPUTS, KEPT_LENGTH = 100, 400
 
 
 @dataclass
@@ -127,7 +127,7 @@ def describe(turn: Turn) -> str:
 
 
 def keep(program: str, target: str) -> None:
-    """Writes the least inputs that reach as far into the repository, a line each: short ones, the shortest first."""
+    """Of the least inputs that reach as far, writes some of every length into the repository, a line each."""
     folder, least = WORK / target, WORK / f"{target}.least"
     shutil.rmtree(least, ignore_errors=True)
     least.mkdir()
@@ -135,9 +135,10 @@ def keep(program: str, target: str) -> None:
     with log.open("w") as output:
         subprocess.run([program, "-merge=1", str(least), str(folder)], env=environment_of(target), stdout=output, stderr=output, check=True)
     inputs = sorted((file.read_bytes() for file in least.iterdir()), key=lambda data: (len(data), data))
-    kept = [data for data in inputs if len(data) <= KEPT_LENGTH][:KEPT_INPUTS]
+    short = [data for data in inputs if len(data) <= KEPT_LENGTH]
+    kept = short[:: max(1, -(-len(short) // KEPT_INPUTS))]
     (CORPUS / f"{target}.txt").write_text("".join(f"{base64.b64encode(data).decode()}\n" for data in kept))
-    say(f"  ✓ {target}: {len(kept)} of {len(inputs)} inputs kept in {(CORPUS / target).relative_to(ROOT)}.txt")
+    say(f"  ✓ {target}: {len(kept)} of {len(inputs)} inputs kept in fuzz/corpus/{target}.txt")
 
 
 def summary(turns: list[Turn]) -> None:
@@ -155,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fuzz targets, guided by coverage.")
     parser.add_argument("--seconds", type=int, default=60, help="how long each target takes")
     parser.add_argument("--target", choices=targets(), help="this one alone")
-    parser.add_argument("--keep", action="store_true", help="write the least inputs that reach as far to fuzz/corpus/")
+    parser.add_argument("--keep", action="store_true", help="write some of the least inputs that reach as far to fuzz/corpus/")
     options = parser.parse_args()
     try:
         toolchain.set_up()
@@ -169,7 +170,7 @@ def main() -> None:
         sys.exit(f"\n{failure}")
     summary(turns)
     if any(turn.finding for turn in turns):
-        sys.exit("\nThere are findings: fix them, and add their inputs to fuzz/corpus/ as fuzz/README.md says.")
+        sys.exit("\nThere are findings: fix them, with a unit test and a seed each (fuzz/README.md).")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ fn harmless(error: &GatewayError) {
     assert!(!text.chars().any(char::is_control), "{text:?}");
 }
 
-/// Answers as Stripe's documentation shows them.
+/// Answers as Stripe's documentation shows them, and some that were read for what they are not.
 pub fn seeds() -> Vec<Vec<u8>> {
     let intent =
         |status: &str| json!({ "id": "pi_3MtwBwLkdIwHu7ix28a3tqPa", "object": "payment_intent", "status": status });
@@ -104,7 +104,20 @@ pub fn seeds() -> Vec<Vec<u8>> {
         let choice = STATUSES.iter().position(|known| *known == status).expect("a status above");
         input_for(choice, body.to_string())
     };
-    let failures = [(402, &error), (400, &refunded), (400, &reused), (429, &error), (409, &error), (503, &error)];
+    let mut wordless = reused.clone();
+    wordless["error"]["message"] = json!(5);
+    let mut wordy = error.clone();
+    wordy["error"]["decline_code"] = json!("a sentence\nor two");
+    let failures = [
+        (402, &error),
+        (400, &refunded),
+        (400, &reused),
+        (400, &wordless),
+        (402, &wordy),
+        (429, &error),
+        (409, &error),
+        (503, &error),
+    ];
     let failures = failures.map(|(status, body)| with(status, body));
     successes.iter().chain([&declined]).map(|body| with(200, body)).chain(failures).collect()
 }

@@ -272,7 +272,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         (7, &["application/json", "application/json; charset=utf-8", "text/plain"]),
     ];
     let texts = texts.iter().flat_map(|(reader, texts)| texts.iter().map(|text| input_for(*reader, text)));
-    let events = [whole, with_parameters].map(|event| input_for(0, event.to_string()));
+    let mut nowhere = whole.clone();
+    nowhere["headers"]["X-Forwarded-Proto"] = json!("^^");
+    let events = [whole, with_parameters, nowhere].map(|event| input_for(0, event.to_string()));
     events.into_iter().chain(texts).collect()
 }
 

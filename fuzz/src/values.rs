@@ -197,7 +197,17 @@ pub fn seeds() -> Vec<Vec<u8>> {
             &["2030-06-01T20:00:00Z\n2030-06-01T22:00:00.5+02:00", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00Z"],
         ),
         (3, &["tkt_01970000000070008000000000000001", "evt_01970000000070008000000000000001", "usr_1"]),
-        (4, &["Late Show at the Ferris Wheel", "  ab ", "\"a\\u0000b\"", "éß", "The doors open\nan hour earlier."]),
+        (
+            4,
+            &[
+                "Late Show at the Ferris Wheel",
+                "  ab ",
+                "\"a\\u0000b\"",
+                "éß",
+                "The doors open\nan hour earlier.",
+                "\u{2006}\u{2006}",
+            ],
+        ),
         (5, &["ada@example.org", "+14155550123", "arn:aws:sns:us-east-1:000000000000:endpoint/GCM/app/1"]),
         (6, &["ada.lovelace", "pi_3MtwBwLkdIwHu7ix28a3tqPa", "\"pm_card_visa\""]),
         (7, &["order-1001", "1-67891233-abcdef", "\"1c35062b-f2fc-4796-a62a-c3d2fcdbeb80\""]),

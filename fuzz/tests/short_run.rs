@@ -1,6 +1,6 @@
 //! Every target on what is kept, and for some seconds on what can be made of that: proptest changes kept inputs at random, and shrinks what it finds.
 //!
-//! `BOXOFFICE_FUZZ_SECONDS` says how long each takes (5). What it finds belongs in `corpus/`, as the line that the failure shows.
+//! `BOXOFFICE_FUZZ_SECONDS` says how long each takes (5). What it finds becomes a seed of its target.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use boxoffice_fuzz::{TARGETS, Target, material};

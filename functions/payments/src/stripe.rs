@@ -9,6 +9,7 @@ use boxoffice_aws::{Secret, StoreError};
 use boxoffice_runtime::config::{self, ConfigError};
 use reqwest::{Method as Verb, StatusCode};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// The API version whose answers this file reads. Pinned, because the account's default may change.
@@ -44,13 +45,7 @@ enum IntentStatus {
     Open,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct ErrorBody {
-    #[serde(default)]
-    error: ProviderError,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct ProviderError {
     #[serde(default)]
     code: Option<String>,
@@ -63,6 +58,18 @@ struct ProviderError {
 }
 
 impl ProviderError {
+    /// What a failed answer says, as far as it can be read: one part that cannot must not hide what the others say.
+    fn of(body: &[u8]) -> Self {
+        let body: Value = serde_json::from_str(&String::from_utf8_lossy(body)).unwrap_or_default();
+        let part = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
+        Self {
+            code: part("/error/code"),
+            decline_code: part("/error/decline_code"),
+            kind: part("/error/type"),
+            message: part("/error/message"),
+        }
+    }
+
     /// The most particular name there is for it. It goes into events and tables, so whatever is no name is passed over.
     fn reason(&self) -> String {
         let names = [&self.decline_code, &self.code, &self.kind].into_iter().flatten();
@@ -104,7 +111,7 @@ impl Answer {
         if status.is_success() {
             return Ok(Self(Ok(body)));
         }
-        let error = serde_json::from_slice::<ErrorBody>(&body).unwrap_or_default().error;
+        let error = ProviderError::of(&body);
         match status {
             // 409: a request with the same idempotency key is still under way.
             StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT => Err(GatewayError::NotReady(error.describe(status))),
@@ -354,6 +361,15 @@ mod tests {
             assert_eq!(declined(serde_json::json!({ "decline_code": no_name })), because("declined"), "{no_name:?}");
             let error = serde_json::json!({ "decline_code": no_name, "code": "card_declined" });
             assert_eq!(declined(error), because("card_declined"), "{no_name:?}");
+        }
+    }
+
+    #[test]
+    fn one_part_that_cannot_be_read_hides_no_other() {
+        for message in [&b"5"[..], b"\"not \xff UTF-8\"", b"null", b"{}"] {
+            let body = [br#"{"error":{"type":"idempotency_error","message":"#, message, b"}}"].concat();
+            let opened = Answer::read(StatusCode::BAD_REQUEST, body).unwrap().opened();
+            assert!(matches!(opened, Err(GatewayError::Misconfigured(_))), "{opened:?}");
         }
     }
 
