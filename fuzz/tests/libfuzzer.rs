@@ -30,9 +30,9 @@ fn prepare(folder: &Path) {
         fs::write(folder.join(format!("{number:04}")), input).expect("the folder can be written");
     }
     let quoted = |word: &String| {
-        let bytes: String = word.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
-        format!("\"{bytes}\"\n")
+        let bytes: Vec<String> = word.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+        format!("\"{}\"", bytes.concat())
     };
-    let dictionary: String = material::WORDS.iter().map(quoted).collect();
+    let dictionary = material::WORDS.iter().map(quoted).collect::<Vec<_>>().join("\n");
     fs::write(folder.with_extension("dictionary"), dictionary).expect("the folder can be written");
 }

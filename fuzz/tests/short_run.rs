@@ -2,6 +2,13 @@
 //!
 //! `BOXOFFICE_FUZZ_SECONDS` says how long each takes (5). What it finds becomes a seed of its target.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: it fails by panicking, and says why"
+)]
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use boxoffice_fuzz::{TARGETS, Target, material};
 use proptest::{
@@ -86,7 +93,9 @@ fn run(target: &Target) {
     }
     let inputs = (any::<Index>(), prop::collection::vec(change(), 1..8)).prop_map(|(start, changes)| {
         let mut input = start.get(&kept).clone();
-        changes.iter().for_each(|change| change.apply(&mut input, &kept));
+        for change in changes {
+            change.apply(&mut input, &kept);
+        }
         input
     });
     let config = Config { cases: 500, failure_persistence: None, ..Config::default() };

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 /// Longer than any answer takes, and shorter than a test's patience.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection to the API.
 #[derive(Debug)]
@@ -46,8 +46,11 @@ impl Wire {
     /// The beginning of a request to this path, which is sent as it is; the connection ends with the answer.
     pub fn head(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
         let Self { host, base, .. } = self;
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        format!("{method} {base}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n")
+        let mut head = format!("{method} {base}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            head.extend([*name, ": ", *value, "\r\n"]);
+        }
+        head + "\r\n"
     }
 
     /// Writes these bytes.
