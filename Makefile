@@ -2,7 +2,7 @@
 # TARGET=localstack runs everything on LocalStack in Docker in place of the embedded emulator.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down reset status logs demo on-sale test test-unit fault-matrix bench lint fmt sizes clean
+.PHONY: help setup build up down reset status logs demo on-sale test test-unit fuzz fault-matrix bench lint fmt sizes clean
 SHELL := /bin/sh
 export TARGET
 
@@ -50,6 +50,9 @@ fault-matrix: up ## Try every fault at every state of the saga; the grid goes to
 
 bench: up ## Measure cold starts, memory and sizes, beside the same handler in Python and Node
 	@$(STACK) run -- python3 bench/bench.py
+
+fuzz: ## Give every parser inputs, guided by coverage (TIME=60 seconds each; TARGET_NAME=bodies for one)
+	@python3 scripts/fuzz.py --seconds $(or $(TIME),60) $(if $(TARGET_NAME),--target $(TARGET_NAME))
 
 lint: ## Check formatting, clippy, the templates and the state machines
 	@python3 scripts/lint.py

@@ -88,7 +88,7 @@ pub struct Request {
     method: Method,
     url: Url,
     headers: Vec<(String, String)>,
-    body: Option<String>,
+    body: Option<Vec<u8>>,
     session: Option<Session>,
 }
 
@@ -128,7 +128,7 @@ impl Request {
     }
 
     /// With this body, whatever it is.
-    pub fn text(mut self, content_type: &str, body: impl Into<String>) -> Self {
+    pub fn text(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self.header(CONTENT_TYPE.as_str(), content_type)
     }
@@ -174,6 +174,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A reply that was read from a connection by hand.
+    pub(crate) fn new(what: &str, status: u16, headers: HeaderMap, body: String) -> Self {
+        Self { what: what.to_owned(), status, headers, body }
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())

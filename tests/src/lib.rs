@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`stack`] | where the running stack is |
 //! | [`http`] | one request, its reply, and what makes a reply a proper refusal |
+//! | [`wire`] | a connection for what no HTTP client would send |
 //! | [`model`] | what the API answers, as types |
 //! | [`api`] | the API's calls, one method each |
 //! | [`people`] | who calls it: buyers, a MANAGER, an ADMIN, and their log-ins |
@@ -47,6 +48,7 @@ pub mod story;
 pub mod tables;
 pub mod transcript;
 pub mod wait;
+pub mod wire;
 pub mod workers;
 
 pub use box_office::BoxOffice;

@@ -48,7 +48,7 @@ impl FromStr for FreeText {
             return Err(InvalidText::ControlCharacter);
         }
         match text.chars().take(Self::MAX + 1).count() {
-            1..=Self::MAX if text.chars().all(|character| spaces.contains(&character)) => Err(InvalidText::Blank),
+            1..=Self::MAX if text.trim().is_empty() => Err(InvalidText::Blank),
             1..=Self::MAX => Ok(Self(text.to_owned())),
             _ => Err(InvalidText::Length),
         }
@@ -72,7 +72,7 @@ boxoffice_kernel::schema::string_schema!(FreeText, {
     min: 1,
     max: FreeText::MAX,
     // No control characters but line breaks and tabs, and something besides spaces.
-    pattern: "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0020\\u007f-\\u009f][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$",
+    pattern: "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u0020\\u007f-\\u009f][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$",
     example: "The doors open an hour earlier."
 });
 
@@ -507,7 +507,7 @@ mod tests {
         for good in ["a", " a ", "two\r\nlines", "a\tb", &"é".repeat(1000)] {
             assert!(good.parse::<FreeText>().is_ok(), "{good:?} was refused");
         }
-        for bad in ["", " \t\r\n", "a\u{7}", "a\u{85}b", &"é".repeat(1001)] {
+        for bad in ["", " \t\r\n", "\u{2006}\u{3000}", "a\u{7}", "a\u{85}b", &"é".repeat(1001)] {
             assert!(bad.parse::<FreeText>().is_err(), "{bad:?} was accepted");
         }
     }

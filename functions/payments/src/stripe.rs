@@ -9,6 +9,7 @@ use boxoffice_aws::{Secret, StoreError};
 use boxoffice_runtime::config::{self, ConfigError};
 use reqwest::{Method as Verb, StatusCode};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// The API version whose answers this file reads. Pinned, because the account's default may change.
@@ -44,13 +45,7 @@ enum IntentStatus {
     Open,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct ErrorBody {
-    #[serde(default)]
-    error: ProviderError,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct ProviderError {
     #[serde(default)]
     code: Option<String>,
@@ -63,14 +58,37 @@ struct ProviderError {
 }
 
 impl ProviderError {
+    /// What a failed answer says, as far as it can be read: one part that cannot must not hide what the others say.
+    fn of(body: &[u8]) -> Self {
+        let body: Value = serde_json::from_str(&String::from_utf8_lossy(body)).unwrap_or_default();
+        let part = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
+        Self {
+            code: part("/error/code"),
+            decline_code: part("/error/decline_code"),
+            kind: part("/error/type"),
+            message: part("/error/message"),
+        }
+    }
+
+    /// The most particular name there is for it. It goes into events and tables, so whatever is no name is passed over.
     fn reason(&self) -> String {
-        let words = self.decline_code.as_deref().or(self.code.as_deref()).or(self.kind.as_deref());
-        words.unwrap_or("declined").to_owned()
+        let names = [&self.decline_code, &self.code, &self.kind].into_iter().flatten();
+        names.map(String::as_str).find(|name| is_name(name)).unwrap_or("declined").to_owned()
     }
 
     fn describe(&self, status: StatusCode) -> String {
-        format!("{status} {} {}", self.reason(), self.message.as_deref().unwrap_or_default())
+        format!("{status} {} {}", self.reason(), brief(self.message.as_deref().unwrap_or_default()))
     }
+}
+
+fn is_name(text: &str) -> bool {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(harmless)
+}
+
+/// As much of the provider's words as a log or the journal has room for, on one line.
+fn brief(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(200).collect()
 }
 
 /// An answer that is not a success, and final.
@@ -78,6 +96,71 @@ impl ProviderError {
 struct Refusal {
     status: StatusCode,
     error: ProviderError,
+}
+
+/// A final answer: what was asked for, or a refusal. Money follows from it, so it says what it plainly says, or nothing.
+#[derive(Debug)]
+pub struct Answer(Result<Vec<u8>, Refusal>);
+
+impl Answer {
+    /// The answer with this status and body.
+    ///
+    /// # Errors
+    /// When it is not final, or says that the fault is in our requests.
+    pub fn read(status: StatusCode, body: Vec<u8>) -> Result<Self, GatewayError> {
+        if status.is_success() {
+            return Ok(Self(Ok(body)));
+        }
+        let error = ProviderError::of(&body);
+        match status {
+            // 409: a request with the same idempotency key is still under way.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT => Err(GatewayError::NotReady(error.describe(status))),
+            status if status.is_server_error() => Err(GatewayError::Unavailable(error.describe(status))),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(GatewayError::Misconfigured(error.describe(status)))
+            }
+            status => Ok(Self(Err(Refusal { status, error }))),
+        }
+    }
+
+    /// What opening an intent came to.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn opened(self) -> Result<Opened, GatewayError> {
+        match self.0 {
+            Ok(body) => Ok(Opened::Intent(parse(&body)?.id)),
+            Err(refusal) if refusal.error.kind.as_deref() == Some("idempotency_error") => Err(refusal.misconfigured()),
+            Err(refusal) => Ok(Opened::Declined { reason: refusal.error.reason() }),
+        }
+    }
+
+    /// What confirming an intent came to; nothing when only the intent itself can say.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn confirmed(self) -> Result<Option<Charge>, GatewayError> {
+        match self.0 {
+            Ok(body) => charge(&parse(&body)?).map(Some),
+            Err(Refusal { status: StatusCode::PAYMENT_REQUIRED, error }) => {
+                Ok(Some(Charge::Declined { reason: error.reason() }))
+            }
+            // Confirmed or cancelled before: what became of it is on the intent.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether the money is given back, by this call or an earlier one.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn refunded(self) -> Result<(), GatewayError> {
+        match self.0 {
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.error.code.as_deref() == Some("charge_already_refunded") => Ok(()),
+            Err(refusal) => Err(refusal.misconfigured()),
+        }
+    }
 }
 
 impl Refusal {
@@ -114,7 +197,7 @@ impl Stripe {
         path: &str,
         idempotency_key: Option<String>,
         form: &[(&str, String)],
-    ) -> Result<Result<Vec<u8>, Refusal>, GatewayError> {
+    ) -> Result<Answer, GatewayError> {
         let answer = self.send(&verb, path, idempotency_key.as_deref(), form).await?;
         let is_echo = answer.status().is_server_error() && answer.headers().contains_key("idempotent-replayed");
         let answer = match idempotency_key {
@@ -125,20 +208,7 @@ impl Stripe {
             _ => answer,
         };
         let status = answer.status();
-        let body = answer.bytes().await.map_err(unavailable)?;
-        if status.is_success() {
-            return Ok(Ok(body.to_vec()));
-        }
-        let error = serde_json::from_slice::<ErrorBody>(&body).unwrap_or_default().error;
-        match status {
-            // 409: a request with the same idempotency key is still under way.
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT => Err(GatewayError::NotReady(error.describe(status))),
-            status if status.is_server_error() => Err(GatewayError::Unavailable(error.describe(status))),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(GatewayError::Misconfigured(error.describe(status)))
-            }
-            status => Ok(Err(Refusal { status, error })),
-        }
+        Answer::read(status, answer.bytes().await.map_err(unavailable)?.to_vec())
     }
 
     async fn key(&self) -> Result<&str, GatewayError> {
@@ -170,7 +240,7 @@ impl Stripe {
     }
 
     async fn intent(&self, intent: &IntentId) -> Result<Intent, GatewayError> {
-        match self.call(Verb::GET, &format!("/v1/payment_intents/{intent}"), None, &[]).await? {
+        match self.call(Verb::GET, &format!("/v1/payment_intents/{intent}"), None, &[]).await?.0 {
             Ok(body) => parse(&body),
             Err(refusal) => Err(refusal.misconfigured()),
         }
@@ -183,7 +253,7 @@ fn unavailable(error: reqwest::Error) -> GatewayError {
 
 fn parse(body: &[u8]) -> Result<Intent, GatewayError> {
     serde_json::from_slice(body)
-        .map_err(|error| GatewayError::Unavailable(format!("its answer cannot be read: {error}")))
+        .map_err(|error| GatewayError::Unavailable(format!("its answer cannot be read: {}", brief(&error.to_string()))))
 }
 
 fn charge(intent: &Intent) -> Result<Charge, GatewayError> {
@@ -222,28 +292,21 @@ impl PaymentGateway for Stripe {
             ("metadata[paymentId]", payment.id.to_string()),
         ];
         let key = Some(format!("open-{}", payment.id));
-        match self.call(Verb::POST, "/v1/payment_intents", key, &form).await? {
-            Ok(body) => Ok(Opened::Intent(parse(&body)?.id)),
-            Err(refusal) if refusal.error.kind.as_deref() == Some("idempotency_error") => Err(refusal.misconfigured()),
-            Err(refusal) => Ok(Opened::Declined { reason: refusal.error.reason() }),
-        }
+        self.call(Verb::POST, "/v1/payment_intents", key, &form).await?.opened()
     }
 
     async fn confirm(&self, payment: &Payment, intent: &IntentId) -> Result<Charge, GatewayError> {
         let key = Some(format!("confirm-{}", payment.id));
-        match self.call(Verb::POST, &format!("/v1/payment_intents/{intent}/confirm"), key, &[]).await? {
-            Ok(body) => charge(&parse(&body)?),
-            Err(Refusal { status: StatusCode::PAYMENT_REQUIRED, error }) => {
-                Ok(Charge::Declined { reason: error.reason() })
-            }
-            // Confirmed or cancelled before: what became of it is on the intent.
-            Err(_) => charge(&self.intent(intent).await?),
+        let answer = self.call(Verb::POST, &format!("/v1/payment_intents/{intent}/confirm"), key, &[]).await?;
+        match answer.confirmed()? {
+            Some(outcome) => Ok(outcome),
+            None => charge(&self.intent(intent).await?),
         }
     }
 
     async fn cancel(&self, intent: &IntentId) -> Result<Cancellation, GatewayError> {
-        let outcome = self.call(Verb::POST, &format!("/v1/payment_intents/{intent}/cancel"), None, &[]).await?;
-        let current = match outcome {
+        let answer = self.call(Verb::POST, &format!("/v1/payment_intents/{intent}/cancel"), None, &[]).await?;
+        let current = match answer.0 {
             Ok(body) => parse(&body)?,
             Err(_) => self.intent(intent).await?,
         };
@@ -257,11 +320,7 @@ impl PaymentGateway for Stripe {
     async fn refund(&self, payment: &Payment, intent: &IntentId) -> Result<(), GatewayError> {
         let form = [("payment_intent", intent.to_string()), ("metadata[paymentId]", payment.id.to_string())];
         let key = Some(format!("refund-{}", payment.id));
-        match self.call(Verb::POST, "/v1/refunds", key, &form).await? {
-            Ok(_) => Ok(()),
-            Err(refusal) if refusal.error.code.as_deref() == Some("charge_already_refunded") => Ok(()),
-            Err(refusal) => Err(refusal.misconfigured()),
-        }
+        self.call(Verb::POST, "/v1/refunds", key, &form).await?.refunded()
     }
 }
 
@@ -288,6 +347,42 @@ mod tests {
         for status in ["processing", "requires_confirmation", "something_new"] {
             let json = format!(r#"{{"id":"pi_1","status":"{status}"}}"#);
             assert!(matches!(outcome(&json), Err(GatewayError::NotReady(_))), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_a_name_whatever_the_provider_writes() {
+        let declined = |error: serde_json::Value| {
+            let body = serde_json::json!({ "error": error }).to_string();
+            Answer::read(StatusCode::PAYMENT_REQUIRED, body.into()).unwrap().confirmed().unwrap()
+        };
+        let because = |reason: &str| Some(Charge::Declined { reason: reason.into() });
+        for no_name in ["", "a sentence", "a\nline", "é", &"x".repeat(65)] {
+            assert_eq!(declined(serde_json::json!({ "decline_code": no_name })), because("declined"), "{no_name:?}");
+            let error = serde_json::json!({ "decline_code": no_name, "code": "card_declined" });
+            assert_eq!(declined(error), because("card_declined"), "{no_name:?}");
+        }
+    }
+
+    #[test]
+    fn one_part_that_cannot_be_read_hides_no_other() {
+        for message in [&b"5"[..], b"\"not \xff UTF-8\"", b"null", b"{}"] {
+            let body = [br#"{"error":{"type":"idempotency_error","message":"#, message, b"}}"].concat();
+            let opened = Answer::read(StatusCode::BAD_REQUEST, body).unwrap().opened();
+            assert!(matches!(opened, Err(GatewayError::Misconfigured(_))), "{opened:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_provider_says_at_length_is_cut_short() {
+        let long = "a long\nstory ".repeat(100_000);
+        let failure = serde_json::json!({ "error": { "message": long } }).to_string();
+        let unreadable =
+            serde_json::json!({ "id": "pi_1", "status": "succeeded", "last_payment_error": long }).to_string();
+        let read = |status, body: String| Answer::read(status, body.into()).and_then(Answer::confirmed).unwrap_err();
+        for error in [read(StatusCode::BAD_GATEWAY, failure), read(StatusCode::OK, unreadable)] {
+            let text = error.to_string();
+            assert!(text.len() < 500 && !text.contains('\n'), "{text}");
         }
     }
 

@@ -8,12 +8,13 @@ use crate::{
 use boxoffice_aws::{Cursor, Limit};
 use boxoffice_kernel::{Correlation, EventId, Fingerprint, IdempotencyKey, Trace};
 use lambda_http::{
-    Body, Error, Request, RequestExt, Response,
+    Adapter, Body, Error, LambdaEvent, Request, RequestExt, Response, Service as _,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER},
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER},
     },
-    request::RequestContext,
+    request::{LambdaRequest, RequestContext},
+    service_fn,
 };
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, de::DeserializeOwned};
@@ -182,7 +183,7 @@ where
 {
     let allowed_origin = std::env::var("CORS_ALLOWED_ORIGIN").ok();
     let (handle, allowed_origin) = (&handle, allowed_origin.as_deref());
-    lambda_http::run(lambda_http::service_fn(move |request: Request| async move {
+    let mut adapter = Adapter::from(service_fn(move |request: Request| async move {
         let started = Instant::now();
         let trace = trace(&request);
         let (method, route) = (request.method().clone(), route(&request));
@@ -204,8 +205,24 @@ where
             "request"
         );
         Ok::<_, Error>(response)
+    }));
+    lambda_runtime::run(service_fn(move |LambdaEvent { payload, context }: LambdaEvent<LambdaRequest>| {
+        adapter.call(LambdaEvent::new(without_address(payload), context))
     }))
     .await
+}
+
+/// The event without what its caller says of the address it was sent to. `lambda_http` makes a URL of that, which nobody here reads, and panics where it is
+/// none: the caller would get a 502 for a header that API Gateway's stand-ins pass on.
+pub fn without_address(event: LambdaRequest) -> LambdaRequest {
+    match event {
+        LambdaRequest::ApiGatewayV1(mut request) => {
+            request.headers.remove(HOST);
+            request.headers.remove("x-forwarded-proto");
+            LambdaRequest::ApiGatewayV1(request)
+        }
+        other => other,
+    }
 }
 
 /// The route's template (`/tickets/{id}`), not the path: a path has ids in it, and a log groups by route.
@@ -361,21 +378,23 @@ pub fn body<T: DeserializeOwned>(request: &Request, refine: fn(&str) -> Option<C
 fn field_problem(path: &str, error: &serde_json::Error, refine: fn(&str) -> Option<Code>) -> Problem {
     let message = error.to_string();
     // serde_json ends its message with a position that means nothing to a caller who sent one line.
-    let message = message.split(" at line ").next().unwrap_or_default();
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     let quoted = || message.split('`').nth(1).unwrap_or_default();
-    let (code, field, detail) = if message.starts_with("unknown field") {
-        (Code::UnknownField, quoted(), format!("{message}."))
-    } else if message.starts_with("missing field") {
+    if let Some(unknown) = message.strip_prefix("unknown field `") {
+        // The caller's own spelling: it may be empty, or have quotes of its own. What follows it is ours.
+        let field = unknown.rsplit_once("`, expected ").map_or(unknown, |(field, _)| field);
+        return Problem::new(Code::UnknownField, format!("{message}.")).at(field);
+    }
+    let (code, field, detail) = if message.starts_with("missing field") {
         (Code::ValidationError, quoted(), format!("{} is required.", quoted()))
     } else if message.starts_with("duplicate field") {
         (Code::InvalidJson, quoted(), format!("{} is there twice.", quoted()))
     } else if path == "." {
-        (Code::InvalidJson, "", format!("The body is not what this call takes: {message}."))
+        return Problem::new(Code::InvalidJson, format!("The body is not what this call takes: {message}."));
     } else {
         (refine(path).unwrap_or(Code::ValidationError), path, format!("{path}: {message}."))
     };
-    let problem = Problem::new(code, detail);
-    if field.is_empty() { problem } else { problem.at(field) }
+    Problem::new(code, detail).at(field)
 }
 
 /// The path parameter as `T`.
@@ -525,6 +544,10 @@ mod tests {
             (r#"{"quantity":1,"currency":840}"#, (Code::ValidationError, at("currency"))),
             (r#"{"quantity":1,"currency":"XXX"}"#, (Code::ValidationError, at("currency"))),
             (r#"{"quantity":1,"price":2}"#, (Code::UnknownField, at("price"))),
+            (r#"{"quantity":1,"":2}"#, (Code::UnknownField, at(""))),
+            (r#"{"quantity":1,"a`b":2}"#, (Code::UnknownField, at("a`b"))),
+            (r#"{"quantity":1,"`, expected `x":2}"#, (Code::UnknownField, at("`, expected `x"))),
+            (r#"{"quantity":1,"x at line 3":2}"#, (Code::UnknownField, at("x at line 3"))),
             (r#"{"quantity":1,"quantity":2}"#, (Code::InvalidJson, at("quantity"))),
             ("[]", (Code::InvalidJson, None)),
             ("[1]", (Code::InvalidJson, None)),
@@ -572,6 +595,20 @@ mod tests {
             let found = spellings::<boxoffice_kernel::Text<11>>(&request, "name", Code::ValidationError);
             let found: Vec<String> = found.unwrap_or_default().iter().map(ToString::to_string).collect();
             assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_no_matter() {
+        let event: serde_json::Value =
+            serde_json::from_str(include_str!("../../../events/fixtures/post-tickets-request.json")).unwrap();
+        for (name, value) in [("X-Forwarded-Proto", "^^"), ("X-Forwarded-Proto", ""), ("Host", "a b"), ("Host", "[")] {
+            let mut event = event.clone();
+            event["headers"][name] = value.into();
+            let event: LambdaRequest = serde_json::from_value(event).unwrap();
+            let request: Request = without_address(event).into();
+            assert_eq!(request.method(), "POST", "{name}: {value}");
+            assert_eq!(idempotency_key(&request).unwrap().to_string(), "order-1001");
         }
     }
 

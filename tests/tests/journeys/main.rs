@@ -3,6 +3,7 @@
 //! Every test has events, buyers and keys of its own: they run beside each other, and again on the same stack. What cannot (faults that open
 //! the circuit breaker all bookings share, a race that takes the whole machine, killed processes) has a program of its own.
 
+mod abuse;
 mod booking;
 mod browsers;
 mod cancelling;

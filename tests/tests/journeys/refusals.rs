@@ -8,7 +8,7 @@ use boxoffice_e2e::{
 use serde_json::{Value, json};
 
 /// Sends what should be refused, and says which case it was should it not be.
-async fn refused(case: &str, request: Request, status: u16, code: &str, field: Option<&str>) -> Outcome<()> {
+pub(crate) async fn refused(case: &str, request: Request, status: u16, code: &str, field: Option<&str>) -> Outcome<()> {
     let reply = request.send().await?;
     let problem = reply.refusal(status, code).map_err(|failure| failure.during(case))?;
     ensure!(
@@ -19,7 +19,7 @@ async fn refused(case: &str, request: Request, status: u16, code: &str, field: O
     Ok(())
 }
 
-async fn unchanged(house: &BoxOffice, show: &Show) -> Outcome<()> {
+pub(crate) async fn unchanged(house: &BoxOffice, show: &Show) -> Outcome<()> {
     let (now, before) = (show.now().await?, &show.inventory);
     ensure!(now == *before, "{before:?} became {now:?}");
     let events = house.tables.events_of(show.id()).await?.len();

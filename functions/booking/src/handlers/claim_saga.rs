@@ -31,6 +31,17 @@ pub struct Start {
     execution_arn: String,
 }
 
+impl Start {
+    /// The ticket that the event is about.
+    ///
+    /// # Errors
+    /// [`StepFailure::Defect`] when it names none.
+    pub fn ticket(&self) -> Result<TicketId, StepFailure> {
+        let ticket = self.data.get("ticketId").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        ticket.ok_or_else(|| StepFailure::Defect("the event names no ticket".into()))
+    }
+}
+
 /// Which way this execution goes.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -57,8 +68,7 @@ pub struct Claim {
 /// See the table above.
 pub async fn run(store: &SagaStore, start: Start) -> Result<Claim, StepFailure> {
     let started_at = Timestamp::now();
-    let ticket = start.data.get("ticketId").and_then(Value::as_str).and_then(|text| text.parse::<TicketId>().ok());
-    let ticket = ticket.ok_or_else(|| StepFailure::Defect("the event names no ticket".into()))?;
+    let ticket = start.ticket()?;
     let claim = |direction, booking, failure| {
         let (event, correlation_id) = (&start.event_type, &start.correlation_id);
         tracing::info!(ticket_id = %ticket, %correlation_id, event, ?direction, "claim");

@@ -20,7 +20,7 @@ use serde::Deserialize;
 /// What to put on sale.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewInventory {
+pub struct NewInventory {
     event_name: EventName,
     /// In the future.
     event_date: Timestamp,

@@ -24,7 +24,7 @@ use serde::Deserialize;
 /// A message to a user.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewNotification {
+pub struct NewNotification {
     /// To whom.
     user_id: UserId,
     /// What it says.

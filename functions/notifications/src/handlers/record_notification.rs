@@ -72,7 +72,10 @@ struct Requested {
 }
 
 /// What this event has to tell its user; nothing, of one that only changes where they are reached.
-fn content(event: &Event) -> Result<Option<Content>, StepFailure> {
+///
+/// # Errors
+/// [`StepFailure::Defect`] when no message is about such an event, or it is not what its contract says.
+pub fn content(event: &Event) -> Result<Option<Content>, StepFailure> {
     let content = match event.kind() {
         "UserCreated" => Content::Welcome,
         "UserUpdated" | "UserDeleted" => return Ok(None),
@@ -87,11 +90,18 @@ fn content(event: &Event) -> Result<Option<Content>, StepFailure> {
     Ok(Some(content))
 }
 
+/// Where the user is reached from this event of theirs on.
+///
+/// # Errors
+/// [`StepFailure::Defect`] when it is not what its contract says.
+pub fn contact(event: &Event) -> Result<Contact, StepFailure> {
+    event.data::<UserData>().map(Contact::from)
+}
+
 async fn keep_contact(store: &NotificationStore, event: &Event, user: UserId) -> Result<(), StepFailure> {
     match event.kind() {
         "UserCreated" | "UserUpdated" => {
-            let contact = event.data::<UserData>()?.into();
-            store.keep_contact(user, &contact, event.version()).await?;
+            store.keep_contact(user, &contact(event)?, event.version()).await?;
         }
         "UserDeleted" => {
             store.forget_contact(user, event.version()).await?;

@@ -22,7 +22,7 @@ use serde::Deserialize;
 /// What to pay for, and what the caller takes for granted about it.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewPayment {
+pub struct NewPayment {
     /// The ticket to pay for.
     ticket_id: TicketId,
     /// Who pays: whose ticket it is.

@@ -22,7 +22,7 @@ use serde::Deserialize;
 /// What to charge.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Charge {
+pub struct Charge {
     /// How the buyer pays; as the booking named it unless given.
     payment_method: Option<Method>,
     /// The provider's token of what to charge.

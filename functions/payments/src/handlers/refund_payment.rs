@@ -19,7 +19,7 @@ use utoipa::openapi::RefOr;
 /// Why the payment is given back.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Refund {
+pub struct Refund {
     /// In words.
     reason: Option<Text<200>>,
 }

@@ -28,9 +28,10 @@ use utoipa::openapi::{
     schema::{OneOfBuilder, Schema},
 };
 
+/// What to book.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewTicket {
+pub struct NewTicket {
     /// Whose ticket it will be: the caller's own, unless an ADMIN books for somebody.
     user_id: Option<UserId>,
     /// The event, by its name.

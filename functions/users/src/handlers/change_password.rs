@@ -17,9 +17,10 @@ use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
 
+/// One password for another.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct PasswordChange {
+pub struct PasswordChange {
     current_password: Password,
     /// Not the username or the mail address.
     new_password: NewPassword,

@@ -19,9 +19,10 @@ use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
 
+/// Who registers.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct NewUser {
+pub struct NewUser {
     /// Unique, whatever its case.
     username: Username,
     /// Unique, whatever its case.

@@ -38,9 +38,10 @@ impl<'de> Deserialize<'de> for LoginName {
 
 boxoffice_kernel::schema::string_schema!(LoginName, { min: 1, max: LoginName::MAX_LENGTH, example: "ada.lovelace" });
 
+/// Who logs in.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Credentials {
+pub struct Credentials {
     /// The username, or the mail address.
     username: LoginName,
     password: Password,

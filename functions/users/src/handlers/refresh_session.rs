@@ -13,9 +13,10 @@ use boxoffice_runtime::{Problem, auth::Caller, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
 
+/// Whose session goes on.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Refresh {
+pub struct Refresh {
     /// The last one this session was given.
     refresh_token: Presented,
 }

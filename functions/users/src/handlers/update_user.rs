@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer};
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::option_option, reason = "absence leaves, null takes away")]
-pub(crate) struct UserChange {
+pub struct UserChange {
     username: Option<Username>,
     email: Option<Email>,
     first_name: Option<Text<50>>,

@@ -1,0 +1,177 @@
+//! The body of every call, read as the call reads it.
+//!
+//! - What is accepted, the API's document allows, and reading it again after it was written out makes the same of it.
+//! - What the document allows is refused only for a rule that a schema cannot say.
+//! - A refusal is the client's fault, names a field or the body itself, and never repeats a secret.
+
+use crate::{
+    addressed, input_for,
+    material::{example_bodies, schema_of_api, validator},
+};
+use boxoffice_inventory::{domain::Revision, handlers::create_inventory::NewInventory};
+use boxoffice_notifications::handlers::create_notification::NewNotification;
+use boxoffice_payments::handlers::{create_payment::NewPayment, process_payment::Charge, refund_payment::Refund};
+use boxoffice_runtime::{Code, Problem, http};
+use boxoffice_tickets::handlers::create_ticket::NewTicket;
+use boxoffice_users::handlers::{
+    change_password::PasswordChange, create_user::NewUser, login::Credentials, refresh_session::Refresh,
+    update_user::UserChange,
+};
+use jsonschema::Validator;
+use lambda_http::{
+    Body, Request,
+    http::header::{CONTENT_TYPE, HeaderValue},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::{fmt::Debug, sync::LazyLock};
+
+/// A body that some call reads.
+struct Call {
+    /// Its schema in the API's document.
+    schema: &'static str,
+    /// Reads it, and shows what was understood.
+    read: fn(&Request) -> Result<String, Problem>,
+}
+
+const CALLS: [Call; 12] = [
+    Call { schema: "NewInventory", read: understood::<NewInventory> },
+    Call { schema: "InventoryRevision", read: understood::<Revision> },
+    Call { schema: "NewTicket", read: understood::<NewTicket> },
+    Call { schema: "NewPayment", read: understood::<NewPayment> },
+    Call { schema: "Charge", read: understood::<Charge> },
+    Call { schema: "Refund", read: understood::<Refund> },
+    Call { schema: "NewUser", read: understood::<NewUser> },
+    Call { schema: "UserChange", read: understood::<UserChange> },
+    Call { schema: "Credentials", read: understood::<Credentials> },
+    Call { schema: "PasswordChange", read: understood::<PasswordChange> },
+    Call { schema: "Refresh", read: understood::<Refresh> },
+    Call { schema: "NewNotification", read: understood::<NewNotification> },
+];
+
+static SCHEMAS: LazyLock<Vec<Validator>> =
+    LazyLock::new(|| CALLS.iter().map(|call| validator(&schema_of_api(call.schema))).collect());
+
+/// The fields that hold secrets.
+const SECRETS: [&str; 4] = ["password", "currentPassword", "newPassword", "refreshToken"];
+
+fn understood<T: DeserializeOwned + Debug>(request: &Request) -> Result<String, Problem> {
+    http::body::<T>(request, |_| None).map(|body| format!("{body:?}"))
+}
+
+fn request(body: impl Into<Vec<u8>>) -> Request {
+    let mut request = Request::new(Body::Binary(body.into()));
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request
+}
+
+/// See the module.
+pub fn check(input: &[u8]) {
+    let numbers: Vec<usize> = (0..CALLS.len()).collect();
+    let Some((number, body)) = addressed(&numbers, input) else { return };
+    let (call, schema) = (&CALLS[*number], &SCHEMAS[*number]);
+    let outcome = (call.read)(&request(body));
+    match &outcome {
+        Ok(read) => {
+            let value: Value = serde_json::from_slice(body).expect("what is read is JSON");
+            assert_eq!((call.read)(&request(value.to_string())).as_ref(), Ok(read), "{value} is not what it was");
+            assert!(allowed(call, schema, &value), "{} takes {value}, and the document does not", call.schema);
+        }
+        Err(problem) => {
+            check_refusal(problem);
+            if problem.code == Code::UnknownField {
+                check_unknown_field(body, problem.field.as_deref().unwrap_or_default());
+            }
+        }
+    }
+    if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        check_against_document(call, schema, &value);
+        check_secrets(call, &value);
+    }
+}
+
+/// What every refusal of a body is like.
+pub(crate) fn check_refusal(problem: &Problem) {
+    assert!(problem.code.status().is_client_error(), "{problem:?}");
+    assert!(problem.detail.ends_with('.') && problem.detail.len() > 1, "{problem:?}");
+    assert!(problem.code == Code::InvalidJson || problem.field.is_some(), "{problem:?}");
+}
+
+/// A field that is called unknown is one that was sent. (What follows it may be no JSON at all.)
+fn check_unknown_field(body: &[u8], field: &str) {
+    if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        assert!(value.get(field).is_some(), "{field:?} is not in {value}");
+    }
+}
+
+/// Whether the document allows this, spaces around texts and absent values apart.
+fn allowed(call: &Call, schema: &Validator, value: &Value) -> bool {
+    let mut tidy = value.clone();
+    if let Some(fields) = tidy.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+        for value in fields.values_mut() {
+            if let Some(text) = value.as_str() {
+                *value = text.trim().into();
+            }
+        }
+        // By its id or by its name: one of the two, which reading the fields does not decide.
+        if call.schema == "NewTicket" && fields.contains_key("inventoryId") {
+            fields.remove("eventName");
+        } else if call.schema == "NewTicket" {
+            fields.entry("eventName").or_insert("A Show".into());
+        }
+    }
+    schema.is_valid(value) || schema.is_valid(&tidy)
+}
+
+fn check_against_document(call: &Call, schema: &Validator, value: &Value) {
+    let Err(problem) = (call.read)(&request(value.to_string())) else { return };
+    if !schema.is_valid(value) {
+        return;
+    }
+    // What a schema leaves to words: mail addresses, dates, decimals, and integers written as 1.0.
+    let in_words = ["email", "eventDate", "price", "amount", "version"];
+    let field = problem.field.as_deref().unwrap_or_default();
+    assert!(
+        problem.code == Code::ValidationError && in_words.contains(&field),
+        "{} refuses {value}, which the document allows: {problem:?}",
+        call.schema
+    );
+}
+
+/// A secret in the place of each, too long and of other types: none shows in what is said of it.
+fn check_secrets(call: &Call, value: &Value) {
+    // What stands elsewhere in the body may well be repeated.
+    let text = value.to_string();
+    if ["hunter2", "8675309", "867530."].iter().any(|secret| text.contains(secret)) {
+        return;
+    }
+    for name in SECRETS.iter().filter(|name| value.get(name).is_some()) {
+        for (secret, planted) in [
+            ("~hunter2~", json!(format!("~hunter2~{}", "x".repeat(600)))),
+            ("~hunter2~", json!(["~hunter2~"])),
+            ("~hunter2~", json!({ "~hunter2~": 1 })),
+            ("8675309867", json!(8_675_309_867_u64)),
+            ("867530.9867", json!(867_530.986_7)),
+        ] {
+            let mut body = value.clone();
+            body[name] = planted;
+            let refusal = (call.read)(&request(body.to_string())).err();
+            let told = refusal.is_some_and(|problem| problem.detail.contains(secret));
+            assert!(!told, "{} tells {name} of {body}", call.schema);
+        }
+    }
+}
+
+/// The document's own examples, and fields that are none.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let number = |schema: &str| CALLS.iter().position(|call| call.schema == schema);
+    let unknown = ["", "a`b", "`, expected `x", "x at line 1"].map(|name| ("Charge".to_owned(), json!({ name: 1 })));
+    let bodies = example_bodies().into_iter().chain(unknown);
+    bodies
+        .map(|(schema, body)| {
+            let number = number(&schema).unwrap_or_else(|| panic!("no target reads the body {schema}"));
+            input_for(number, body.to_string())
+        })
+        .collect()
+}
