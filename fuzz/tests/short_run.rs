@@ -86,15 +86,18 @@ fn seconds() -> Duration {
 }
 
 fn run(target: &Target) {
-    let kept: Vec<Vec<u8>> = (target.seeds)().into_iter().chain(material::corpus(target)).collect();
+    run_on(target, &(target.seeds)().into_iter().chain(material::corpus(target)).collect::<Vec<_>>());
+}
+
+fn run_on(target: &Target, kept: &[Vec<u8>]) {
     assert!(!kept.is_empty(), "{} has nothing to begin with", target.name);
-    for input in &kept {
+    for input in kept {
         (target.check)(input);
     }
     let inputs = (any::<Index>(), prop::collection::vec(change(), 1..8)).prop_map(|(start, changes)| {
-        let mut input = start.get(&kept).clone();
+        let mut input = start.get(kept).clone();
         for change in changes {
-            change.apply(&mut input, &kept);
+            change.apply(&mut input, kept);
         }
         input
     });
@@ -136,5 +139,5 @@ fn what_is_wrong_is_found() {
     fn check(input: &[u8]) {
         assert!(!input.windows(2).any(|pair| pair == b"!!"), "a planted mistake");
     }
-    run(&Target { name: "values", check, seeds: || vec![b"!".to_vec()] });
+    run_on(&Target { name: "planted", check, seeds: Vec::new }, &[b"!".to_vec()]);
 }
