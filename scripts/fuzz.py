@@ -50,7 +50,7 @@ def build() -> str:
     heading("Compiling with coverage")
     command = [
         "cargo", "test", "--release", "--no-run", "--message-format", "json-render-diagnostics",
-        "--workspace", "--features", "boxoffice-fuzz/libfuzzer", "--test", "libfuzzer",
+        "--workspace", "--features", "boxoffice-fuzz/libfuzzer", "--example", "libfuzzer",
     ]
     environment = settings.environment() | {"RUSTC_WORKSPACE_WRAPPER": str(WRAPPER)}
     started = time.monotonic()

@@ -10,6 +10,7 @@ use crate::{
 };
 use boxoffice_inventory::{domain::Revision, handlers::create_inventory::NewInventory};
 use boxoffice_notifications::handlers::create_notification::NewNotification;
+use boxoffice_operations::handlers::{answer::Wish, replay_events::Replay};
 use boxoffice_payments::handlers::{create_payment::NewPayment, process_payment::Charge, refund_payment::Refund};
 use boxoffice_runtime::{Code, Problem, http};
 use boxoffice_tickets::handlers::create_ticket::NewTicket;
@@ -34,7 +35,7 @@ struct Call {
     read: fn(&Request) -> Result<String, Problem>,
 }
 
-const CALLS: [Call; 12] = [
+const CALLS: [Call; 14] = [
     Call { schema: "NewInventory", read: understood::<NewInventory> },
     Call { schema: "InventoryRevision", read: understood::<Revision> },
     Call { schema: "NewTicket", read: understood::<NewTicket> },
@@ -47,6 +48,8 @@ const CALLS: [Call; 12] = [
     Call { schema: "PasswordChange", read: understood::<PasswordChange> },
     Call { schema: "Refresh", read: understood::<Refresh> },
     Call { schema: "NewNotification", read: understood::<NewNotification> },
+    Call { schema: "Wish", read: understood::<Wish> },
+    Call { schema: "Replay", read: understood::<Replay> },
 ];
 
 static SCHEMAS: LazyLock<Vec<Validator>> =
@@ -129,8 +132,8 @@ fn check_against_document(call: &Call, schema: &Validator, value: &Value) {
     if !schema.is_valid(value) {
         return;
     }
-    // What a schema leaves to words: mail addresses, dates, decimals, and integers written as 1.0.
-    let in_words = ["email", "eventDate", "price", "amount", "version"];
+    // What a schema leaves to words: mail addresses, dates, decimals, cursors, and integers written as 1.0.
+    let in_words = ["email", "eventDate", "from", "to", "price", "amount", "version", "limit", "next"];
     let field = problem.field.as_deref().unwrap_or_default();
     assert!(
         problem.code == Code::ValidationError && in_words.contains(&field),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Why an operator does something.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wish {
+pub struct Wish {
     /// In words; it is kept with the act.
     pub(crate) reason: Reason,
 }

@@ -1,6 +1,6 @@
 //! One file a function.
 
-mod answer;
+pub mod answer;
 pub mod compensate_saga;
 pub mod list_queues;
 pub mod redrive_queue;

@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// How many items of the event store a page reads.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PageSize(usize);
+pub struct PageSize(usize);
 
 impl PageSize {
     const MAX: usize = 1000;
@@ -45,7 +45,7 @@ impl<'de> Deserialize<'de> for PageSize {
 /// Which events, and whether to say them again or only to count them.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Replay {
+pub struct Replay {
     /// Of this aggregate.
     #[schema(nullable = false)]
     aggregate_id: Option<AggregateId>,
@@ -113,7 +113,7 @@ impl From<ReplayError> for Problem {
     path = "/operations/replays",
     operation_id = "replay-events",
     tag = "operations",
-    request_body(content = inline(Replay), example = json!({"eventType": "TicketConfirmed", "from": "2030-05-01T00:00:00.000Z", "dryRun": true})),
+    request_body(content = Replay, example = json!({"eventType": "TicketConfirmed", "from": "2030-05-01T00:00:00.000Z", "dryRun": true})),
     responses((
         status = 200,
         description = "What came of the page",
