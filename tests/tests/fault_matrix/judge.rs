@@ -13,6 +13,7 @@ use boxoffice_e2e::{
     tables::StoredEvent,
     wait::{AFTER_ALL_RETRIES, Look, SOON, until},
 };
+use serde_json::json;
 use std::time::Duration;
 
 /// So many seats are on sale, and so many are booked.
@@ -124,15 +125,17 @@ async fn check(
             attempts.iter().any(|attempt| attempt.state == *state && attempt.fault == Some(*kind) && attempt.happened);
         ensure!(happened, "{kind:?} never happened at {state}: {attempts:?}");
     }
-    let ticket = scene.booking.now().await?;
-    let end = end(scene, &ticket, !(cell.fails_for_ever() && cell.state == STUCK)).await?;
+    let mut ticket = scene.booking.now().await?;
+    let recorded = !(cell.fails_for_ever() && cell.state == STUCK);
+    let end = end(scene, &ticket, recorded).await?;
     ensure!(cell.ends.contains(&end), "it ended {end}, and not {:?}", cell.ends);
     check_seats(scene, &ticket).await?;
     if end == End::NeedsAttention {
         check_stuck(house, machine, cell, scene).await?;
-    } else {
-        scene.booking.check_money().await?;
+        ticket = put_right(house, scene, recorded).await?;
+        check_seats(scene, &ticket).await?;
     }
+    scene.booking.check_money().await?;
     // One key, one booking, whatever happened to it.
     let again = scene.order.sent().await?;
     let same: Ticket = again.answer(201)?;
@@ -174,6 +177,17 @@ async fn check_seats(scene: &Scene<'_>, ticket: &Ticket) -> Outcome<()> {
     };
     ensure!(right, "{} is {:?}, the seats are {seats}", ticket.id, ticket.status);
     Ok(())
+}
+
+/// An operator has it tried again when the fault is over, and it is undone. What nobody could even say is stuck is taken back by force.
+async fn put_right(house: &BoxOffice, scene: &Scene<'_>, recorded: bool) -> Outcome<Ticket> {
+    let verb = if recorded { "redrive" } else { "compensate" };
+    let request = house.admin.post(&format!("/operations/sagas/{}/{verb}", scene.booking.id()));
+    request.json(&json!({ "reason": "The fault is over." })).send().await?.with_status(202)?;
+    scene.booking.until_saga_is(SagaStatus::Compensated, AFTER_ALL_RETRIES).await?;
+    let ticket = scene.booking.now().await?;
+    ensure!(ticket.status == TicketStatus::Cancelled, "{} is {:?} after a {verb}", ticket.id, ticket.status);
+    Ok(ticket)
 }
 
 /// An operator has been told, unless telling is what failed.

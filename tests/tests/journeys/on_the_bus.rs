@@ -1,6 +1,6 @@
 //! What other systems hear.
 
-use crate::{reconciling::of_what_was_put_right, tickets::of_an_event_that_is_over};
+use crate::{operator::of_operators, reconciling::of_what_was_put_right, tickets::of_an_event_that_is_over};
 use boxoffice_e2e::{
     BoxOffice, Card, Outcome, Person, Verdict, ensure, mailbox::DEVICE_THAT_IS_GONE, story::Body, tables::StoredEvent,
     wait::SOON,
@@ -17,6 +17,7 @@ async fn every_stored_event_reaches_the_bus_as_it_was_stored() -> Verdict {
             let mut stored = of_bookings(&house).await?;
             stored.extend(of_people(&house).await?);
             stored.extend(of_what_was_put_right(&house).await?);
+            stored.extend(of_operators(&house).await?);
             listener.until_heard(&stored, SOON).await?;
 
             let mut types = BTreeSet::new();

@@ -1,11 +1,14 @@
 //! What an operator does, over HTTP and at a terminal.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use boxoffice_e2e::{
     Booking, BoxOffice, Card, Outcome, SagaStatus, Seats, Verdict, ensure,
-    story::fresh_id,
+    story::{fresh, fresh_id},
+    tables::StoredEvent,
     wait::{Look, SOON, until},
 };
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Whether a booking's saga is among those that run.
 async fn is_running(house: &BoxOffice, booking: &Booking) -> Outcome<bool> {
@@ -20,6 +23,54 @@ async fn until_running_is(house: &BoxOffice, booking: &Booking, listed: bool) ->
         Ok(if now == listed { Look::Done(()) } else { Look::NotYet(format!("listed: {now}")) })
     })
     .await
+}
+
+/// Everything that operators do, as it was recorded.
+pub(crate) async fn of_operators(house: &BoxOffice) -> Outcome<Vec<StoredEvent>> {
+    let (show, because) = (house.show(10).await?, json!({ "reason": "The hall is closed" }));
+    let (forced, stuck) = (show.order(1).paid_with(Card::Good), show.order(1).paid_with(Card::Good));
+    let (forced, stuck) = (forced.booked().await?, stuck.booked().await?);
+    forced.until_confirmed().await?;
+    stuck.until_confirmed().await?;
+    record_as_stuck(house, &stuck).await?;
+    let nothing = json!({ "event": { "aggregateId": fresh_id("tkt"), "aggregateVersion": 1 } });
+    house.put_in_queue("NotificationDeadLetterQueueUrl", &nothing.to_string()).await?;
+
+    let mut stored = Vec::new();
+    for (path, body) in [
+        (format!("/operations/sagas/{}/compensate", forced.id()), &because),
+        (format!("/operations/sagas/{}/redrive", stuck.id()), &because),
+        ("/operations/queues/notification-dead-letters/redrive".to_owned(), &json!({})),
+        ("/operations/replays".to_owned(), &json!({ "aggregateId": show.id(), "dryRun": false })),
+        ("/operations/reconcile".to_owned(), &json!({})),
+    ] {
+        let correlation_id = fresh("act");
+        let reply = house.admin.post(&path).json(body).header("X-Correlation-Id", &correlation_id).send().await?;
+        ensure!(matches!(reply.status, 200 | 202), "{reply:?}");
+        let acts = house.tables.items_where("EventsTable", "correlationId", &correlation_id).await?;
+        let ids = acts.iter().filter_map(|act| act.get("aggregateId")?.as_str()).filter(|id| id.starts_with("act_"));
+        for id in ids {
+            stored.extend(house.tables.events_of(id).await?);
+        }
+    }
+    for booking in [&forced, &stuck] {
+        booking.until_saga_is(SagaStatus::Compensated, SOON).await?;
+    }
+    Ok(stored)
+}
+
+/// Writes what an undo that failed for good would have left: how one is made to fail is in `payment_outages`.
+async fn record_as_stuck(house: &BoxOffice, booking: &Booking) -> Outcome<()> {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let entry = HashMap::from([
+        ("status".to_owned(), text("COMPLETED")),
+        ("attempt".to_owned(), AttributeValue::N("1".to_owned())),
+        ("startedAt".to_owned(), text("2026-01-01T00:00:00.000Z")),
+        ("executedAt".to_owned(), text("2026-01-01T00:00:00.000Z")),
+    ]);
+    let key = (&*format!("SAGA#{}", booking.id()), "SAGA");
+    let step = ("step:record-stuck-booking".to_owned(), AttributeValue::M(entry));
+    house.tables.overwrite("SagasTable", key, &[step]).await
 }
 
 #[tokio::test]
