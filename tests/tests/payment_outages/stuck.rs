@@ -81,6 +81,7 @@ async fn an_operator_has_a_stuck_booking_undone_once_the_provider_answers_again(
     let redrive = ["sagas", "redrive", booking.id(), "--reason", "The provider answers again"];
     let requested = house.terminal.run(&redrive).await?.done()?;
     assert_eq!(requested["requestedBy"], "cli:ada");
+    booking.until_saga_is(SagaStatus::Compensated, AFTER_ALL_RETRIES).await?;
     // What made the saga turn is still why.
     booking.until_cancelled("PAYMENT_UNAVAILABLE").await?;
 
