@@ -34,6 +34,17 @@ def every_function_traces_and_logs_json(app: App) -> list[str]:
 
 
 @rule
+def every_function_has_a_log_group_that_forgets(app: App) -> list[str]:
+    found = []
+    groups = app.resources("AWS::Logs::LogGroup")
+    for name, function in app.functions().items():
+        group = branches(function["Properties"].get("LoggingConfig", {}).get("LogGroup", {"Ref": "AWS::NoValue"}))
+        if not group or any(reference(it) not in groups for it in group):
+            found.append(f"{name}: its log group is Lambda's own, which nobody empties")
+    return found + [f"{name}: it keeps logs for good" for name, group in groups.items() if not group["Properties"].get("RetentionInDays")]
+
+
+@rule
 def every_function_has_memory_and_a_time_limit(app: App) -> list[str]:
     found = []
     called = called_by_api(app)

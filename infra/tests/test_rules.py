@@ -40,6 +40,16 @@ def functions_log_text(app: App) -> None:
     app.main["Globals"]["Function"]["LoggingConfig"]["LogFormat"] = "Text"
 
 
+@breaks(rules.every_function_has_a_log_group_that_forgets, "create-ticket: its log group is Lambda's own")
+def functions_log_where_lambda_does(app: App) -> None:
+    del app.main["Globals"]["Function"]["LoggingConfig"]["LogGroup"]
+
+
+@breaks(rules.every_function_has_a_log_group_that_forgets, "LogGroup: it keeps logs for good")
+def a_log_group_without_retention(app: App) -> None:
+    del properties(app, "LogGroup")["RetentionInDays"]
+
+
 @breaks(rules.every_function_has_memory_and_a_time_limit, "login: memory or time limit is Lambda's default")
 def no_time_limit(app: App) -> None:
     del app.main["Globals"]["Function"]["Timeout"]
