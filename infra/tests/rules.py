@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from policies import differences, granted, listed_grants, managed, own_environment, statements
-from templates import ROOT, App, branches, listed, said
+from templates import ROOT, App, branches, chosen, listed, said
 
 Rule = Callable[[App], list[str]]
 RULES: list[Rule] = []
@@ -207,12 +207,37 @@ def every_table_is_encrypted_and_paid_by_use(app: App) -> list[str]:
 
 
 @rule
-def every_table_can_be_recovered_and_is_kept(app: App) -> list[str]:
+def every_table_of_value_can_be_recovered_and_is_kept(app: App) -> list[str]:
     found = []
     for name, table in app.nested_resources("AWS::DynamoDB::Table").items():
-        if table["Properties"].get("PointInTimeRecoverySpecification") != {"PointInTimeRecoveryEnabled": True}:
+        def kept(value, keep: bool = True):
+            return chosen(value, {"Kept": keep})
+
+        recovery = table["Properties"].get("PointInTimeRecoverySpecification", {})
+        if kept(recovery.get("PointInTimeRecoveryEnabled")) is not True:
             found.append(f"{name}: no point-in-time recovery")
-        found += [f"{name}: {policy} is not Retain" for policy in ("DeletionPolicy", "UpdateReplacePolicy") if table.get(policy) != "Retain"]
+        if kept(table["Properties"].get("DeletionProtectionEnabled")) is not True:
+            found.append(f"{name}: it can be deleted by mistake")
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+            if kept(table.get(policy)) != "Retain":
+                found.append(f"{name}: {policy} is not Retain")
+            if kept(table.get(policy), keep=False) != "Delete":
+                found.append(f"{name}: {policy} keeps what nobody wants to keep")
+    return found
+
+
+@rule
+def data_is_kept_unless_it_is_said_otherwise(app: App) -> list[str]:
+    found = []
+    if app.main["Parameters"]["KeepData"]["Default"] != "true":
+        found.append("template.yaml: who says nothing loses data")
+    said_in = {name: environment["deploy"]["parameters"]["parameter_overrides"] for name, environment in app.environments.items() if name != "default"}
+    if "KeepData=true" not in said_in["prod"]:
+        found.append("samconfig.toml: prod does not keep its data")
+    if any(parameter.startswith("KeepData=") and parameter != "KeepData=true" for parameter in said_in["prod"]):
+        found.append("samconfig.toml: prod does not keep its data")
+    if app.main["Resources"]["Tables"]["Properties"].get("Parameters", {}).get("KeepData") != {"Ref": "KeepData"}:
+        found.append("template.yaml: the tables are not told whether to keep data")
     return found
 
 

@@ -9,6 +9,7 @@ import copy
 import io
 import logging
 import os
+import tomllib
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,6 +56,8 @@ class App:
             for path in sorted((ROOT / "infra").glob("*.yaml")) if path.name != "policies.yaml"
         }
         self.lists = copy.deepcopy(written("infra/policies.yaml"))
+        self.environments = tomllib.loads((ROOT / "samconfig.toml").read_text())
+        self.environments.pop("version")
         self.runbooks = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")}
         self._expanded: dict | None = None
 

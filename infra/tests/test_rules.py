@@ -192,14 +192,34 @@ def a_table_paid_by_the_hour(app: App) -> None:
     nested(app, "UsersTable")["Properties"]["BillingMode"] = "PROVISIONED"
 
 
-@breaks(rules.every_table_can_be_recovered_and_is_kept, "PaymentsTable: no point-in-time recovery")
+@breaks(rules.every_table_of_value_can_be_recovered_and_is_kept, "PaymentsTable: no point-in-time recovery")
 def a_table_that_cannot_be_recovered(app: App) -> None:
     del nested(app, "PaymentsTable")["Properties"]["PointInTimeRecoverySpecification"]
 
 
-@breaks(rules.every_table_can_be_recovered_and_is_kept, "PaymentsTable: DeletionPolicy")
+@breaks(rules.every_table_of_value_can_be_recovered_and_is_kept, "PaymentsTable: DeletionPolicy")
 def a_table_that_goes_with_the_stack(app: App) -> None:
     nested(app, "PaymentsTable")["DeletionPolicy"] = "Delete"
+
+
+@breaks(rules.every_table_of_value_can_be_recovered_and_is_kept, "PaymentsTable: it can be deleted by mistake")
+def a_table_that_can_be_deleted(app: App) -> None:
+    nested(app, "PaymentsTable")["Properties"]["DeletionProtectionEnabled"] = False
+
+
+@breaks(rules.every_table_of_value_can_be_recovered_and_is_kept, "ViewsTable: DeletionPolicy keeps what nobody wants")
+def a_table_that_a_test_stack_leaves_behind(app: App) -> None:
+    nested(app, "ViewsTable")["DeletionPolicy"] = "Retain"
+
+
+@breaks(rules.data_is_kept_unless_it_is_said_otherwise, "template.yaml: who says nothing loses data")
+def data_lost_by_default(app: App) -> None:
+    app.main["Parameters"]["KeepData"]["Default"] = "false"
+
+
+@breaks(rules.data_is_kept_unless_it_is_said_otherwise, "samconfig.toml: prod does not keep its data")
+def data_lost_in_prod(app: App) -> None:
+    app.environments["prod"]["deploy"]["parameters"]["parameter_overrides"].append("KeepData=false")
 
 
 @breaks(rules.every_rule_target_retries_and_has_a_dead_letter_queue, "BookingSagaBooked: no dead-letter queue")
