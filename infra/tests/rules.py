@@ -313,6 +313,28 @@ def every_alarm_tells_somebody_and_says_what_silence_means(app: App) -> list[str
     return found
 
 
+@rule
+def a_slow_saga_is_slower_than_its_hold_and_its_retries(app: App) -> list[str]:
+    """CloudFormation cannot add, so the sum is a parameter of its own."""
+    parameters = app.main["Parameters"]
+    seconds = parameters["HoldSeconds"]["Default"]
+    for _, state, task in tasks(app, app.machines()["booking-saga"]):
+        # A first step that cannot be taken, and a last one: then nothing else was tried.
+        if state not in ("Claim Saga", "Record Stuck Booking"):
+            seconds += max(waits(retry) for retry in task["Retry"])
+    most = parameters["SlowSagaMilliseconds"]["Default"] / 1000
+    return [] if most > seconds else [f"SlowSagaMilliseconds: {most} s, and a saga may wait for {seconds} s"]
+
+
+def waits(retry: dict) -> float:
+    """How long the pauses of a retrier are together, at most."""
+    pause, total = retry.get("IntervalSeconds", 1), 0
+    for _ in range(retry.get("MaxAttempts", 3)):
+        total += min(pause, retry.get("MaxDelaySeconds", pause))
+        pause *= retry.get("BackoffRate", 2)
+    return total
+
+
 def runbook(alarm: dict) -> str:
     description = alarm["Properties"].get("AlarmDescription", "")
     text = description.get("Fn::Sub", "") if isinstance(description, dict) else description

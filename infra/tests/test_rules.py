@@ -277,6 +277,11 @@ def an_alarm_while_nothing_sells(app: App) -> None:
     nested(app, "StuckBookingsQueueAlarm")["Properties"]["TreatMissingData"] = "breaching"
 
 
+@breaks(rules.a_slow_saga_is_slower_than_its_hold_and_its_retries, "SlowSagaMilliseconds: 600.0 s")
+def an_alarm_while_a_saga_still_tries(app: App) -> None:
+    app.main["Parameters"]["SlowSagaMilliseconds"]["Default"] = 600000
+
+
 class Rules(unittest.TestCase):
     def test_every_rule_holds(self) -> None:
         app = App()
