@@ -147,7 +147,7 @@ def fields(schema, part, prefix=""):
     for name, value in part.get("properties", {}).items():
         value = resolved(schema, value)
         optional = "" if name in part.get("required", []) else "optional; "
-        yield f"| `{prefix}{name}` | {optional}{kind(value)} | {value.get('description', '')} |"
+        yield f"| `{prefix}{name}` | {optional}{kind(value)} | {_prose(value.get('description', ''))} |"
         if value.get("type") == "array":
             yield from fields(schema, resolved(schema, value["items"]), f"{prefix}{name}[].")
         else:
@@ -266,10 +266,16 @@ def parameters(root):
         for name in names:
             it = declared[name]
             default = "required" if "Default" not in it else f"`{it['Default']}`" if it["Default"] != "" else "empty"
-            meaning = str(it.get("Description", "")).strip().replace("|", "\\|")
+            meaning = _prose(it.get("Description", ""))
             lines.append(f"| `{name}` | {default} | {_allowed(it)} | {meaning} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _prose(text):
+    """Text for a cell of a table: what would be markup outside code is escaped."""
+    parts = str(text).strip().replace("|", "\\|").split("`")
+    return "`".join(part if number % 2 else part.replace("<", "\\<") for number, part in enumerate(parts))
 
 
 def _allowed(parameter):
