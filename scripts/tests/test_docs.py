@@ -96,6 +96,12 @@ struct Stack {
     operator: String,
 }
 """
+PROBLEM_RS = """
+pub enum Code {
+    /// No such path.
+    RouteNotFound,
+}
+"""
 ASL = {"StartAt": "Claim Saga", "States": {"Claim Saga": {}, "Verify Hold": {}}}
 DEPLOYING = f"# Deploying\n\n{generated.BEGIN}\n{generated.END}\n"
 
@@ -126,7 +132,9 @@ class Checkout(unittest.TestCase):
         self.write("docs/adr/0001-one.md", "# 1. One\n")
         self.write("docs/adr/README.md", "| 1 | [One](0001-one.md) |\n")
         self.write("docs/sequences.md", "```mermaid\nsequenceDiagram\n  Note over Saga: Claim Saga → Verify Hold: it is held\n```\n")
-        names = ("data-model.md", "sequences.md", "events.md", "deploying.md")
+        self.write("shared/runtime/src/problem.rs", PROBLEM_RS)
+        self.write("docs/problems.md", "| [ROUTE_NOT_FOUND](#route_not_found) | 404 |\n\n## ROUTE_NOT_FOUND\n")
+        names = ("problems.md", "data-model.md", "sequences.md", "events.md", "deploying.md")
         self.write("docs/README.md", "\n".join(f"[{name}]({name})" for name in names))
         self.write("docs/events.md", generated.catalogue(self.root))
         self.write("docs/deploying.md", generated.with_parameters(DEPLOYING, generated.parameters(self.root)))
@@ -183,6 +191,10 @@ class Links(Checkout):
         self.page("`[code](nothing.md)`\n\n```sh\n[fenced](nothing.md)\n```\n[elsewhere](https://example.org/nothing.md)\n")
         self.assertEqual(self.findings(checks.links), [])
 
+    def test_a_link_that_goes_on_in_the_next_line(self):
+        self.page("one\ntwo [a\nlink](nothing.md)\n")
+        self.assert_broken(checks.links, "page.md:2", "nothing.md")
+
     def test_a_reference(self):
         self.page("[text][x]\n\n[x]: nothing.md\n")
         self.assert_broken(checks.links, "page.md:3")
@@ -234,6 +246,25 @@ class Index(Checkout):
     def test_a_page_that_is_not_listed(self):
         self.write("docs/more.md", "# More\n")
         self.assert_broken(checks.index, "more.md is not listed")
+
+
+class Problems(Checkout):
+    def test_a_code_without_a_heading_and_a_row(self):
+        self.write("shared/runtime/src/problem.rs", PROBLEM_RS.replace("RouteNotFound,", "RouteNotFound,\n    HoldExpired,"))
+        self.assertEqual(
+            self.findings(checks.problems),
+            ["docs/problems.md: HOLD_EXPIRED has no heading", "docs/problems.md: HOLD_EXPIRED has no row"],
+        )
+
+    def test_an_exception_that_is_none_any_more(self):
+        self.write("shared/runtime/src/problem.rs", PROBLEM_RS.replace("RouteNotFound,", "RouteNotFound,\n    Forbidden,"))
+        self.assertEqual(self.findings(checks.problems), [])
+        self.write("docs/problems.md", (self.root / "docs/problems.md").read_text() + "## FORBIDDEN\n")
+        self.assert_broken(checks.problems, "FORBIDDEN is documented now")
+
+    def test_a_heading_without_a_code(self):
+        self.write("docs/problems.md", (self.root / "docs/problems.md").read_text() + "## NONSENSE\n")
+        self.assert_broken(checks.problems, "no answer has the code NONSENSE")
 
 
 class NamedCommands(Checkout):
