@@ -32,7 +32,7 @@ impl de::Visitor<'_> for Whole {
 /// # Errors
 /// When it is not a number, is negative or has a fraction.
 pub fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    deserializer.deserialize_any(Whole)
+    deserializer.deserialize_u64(Whole)
 }
 
 /// The same for what may be absent or null; with `#[serde(default)]`.
