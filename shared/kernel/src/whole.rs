@@ -19,6 +19,10 @@ impl de::Visitor<'_> for Whole {
         Ok(number)
     }
 
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<u64, E> {
+        u64::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+    }
+
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<u64, E> {
         if number.fract() != 0.0 || !(0.0..=EXACT).contains(&number) {
             return Err(E::invalid_value(de::Unexpected::Float(number), &self));
@@ -72,6 +76,16 @@ mod tests {
             ("{}", None),
         ] {
             assert_eq!(seen(text).unwrap(), number, "{text}");
+        }
+    }
+
+    /// As a number comes that was kept aside, inside a flattened field, say.
+    #[test]
+    fn a_number_of_any_type_is_whole() {
+        use de::{IntoDeserializer, value::Error};
+        for (number, whole) in [(7_i64, Some(7)), (-7, None)] {
+            let deserializer = IntoDeserializer::<Error>::into_deserializer(number);
+            assert_eq!(from_json(deserializer).ok(), whole, "{number}");
         }
     }
 
