@@ -41,6 +41,8 @@ def checks() -> list[tuple[str, list[str]]]:
         ("SAM template", [tool("sam"), "validate", "--lint", "--template-file", "template.yaml"]),
         # What cfn-lint does not know: alarms and their runbooks, dead-letter queues, who may do what (infra/policies.yaml).
         ("Template rules", [python("tools"), "-m", "unittest", "discover", "--start-directory", "infra/tests"]),
+        ("Documentation", [sys.executable, "scripts/docs.py", "check"]),
+        ("Tests of these checks", [sys.executable, "-m", "unittest", "discover", "-s", "scripts/tests"]),
         # Resources are filled in by the template, so they are not ARNs yet.
         ("State machines", [
             toolchain.ASL_VALIDATOR, "--no-arn-check",
