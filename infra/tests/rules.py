@@ -326,6 +326,72 @@ def a_slow_saga_is_slower_than_its_hold_and_its_retries(app: App) -> list[str]:
     return [] if most > seconds else [f"SlowSagaMilliseconds: {most} s, and a saga may wait for {seconds} s"]
 
 
+@rule
+def every_metric_of_ours_is_written_explained_and_shown(app: App) -> list[str]:
+    """The names that programs write, LOGGING explains, the dashboards show and alarms watch are the same names."""
+    written, explained = app.metrics
+    found = [f"{name}: docs/LOGGING.md does not explain it" for name in sorted(written - explained)]
+    found += [f"{name}: no program writes it" for name in sorted(explained - written)]
+    for where, named in shown(app).items():
+        found += [f"{name}: {where} does not show it" for name in sorted(explained - named) if where != "an alarm"]
+        found += [f"{name}: {where} names what no program writes" for name in sorted(named - written)]
+    return found
+
+
+def shown(app: App) -> dict[str, set[str]]:
+    """The metrics of ours that each place names."""
+    bodies = " ".join(dashboard_bodies(app).values())
+    alarms = [it["Properties"] for it in app.nested_resources("AWS::CloudWatch::Alarm").values()]
+    return {
+        "infra/dashboard.yaml": set(re.findall(r'"BoxOffice", "(\w+)"', full(bodies)) + re.findall(r'\{BoxOffice,[^}]*\} MetricName=\\"(\w+)', bodies)),
+        "infra/grafana/dashboard.json": {
+            target["metricName"] for panel in app.grafana["panels"] for target in panel.get("targets", []) if target.get("namespace") == "BoxOffice"
+        },
+        "infra/grafana/yace.yml": {metric["name"] for job in app.yace["customNamespace"] for metric in job["metrics"]},
+        "an alarm": {it["MetricName"] for it in alarms if it["Namespace"] == "BoxOffice"},
+    }
+
+
+def full(body: str) -> str:
+    """Rows that begin with "." have the namespace of the row before."""
+    lines, namespace = [], ""
+    for line in body.splitlines():
+        row = re.match(r'(\s*\[)"([\w/]+|\.)", "(\w+)"', line)
+        if row:
+            namespace = namespace if row.group(2) == "." else row.group(2)
+            line = f'["{namespace}", "{row.group(3)}"'
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def dashboard_bodies(app: App) -> dict[str, str]:
+    """The dashboard with and without what is read from logs, every name filled in."""
+    text, names = app.nested["dashboard"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    _, with_logs, without = names["FromLogs"]["Fn::If"]
+    bodies = {"with logs": text.replace("${FromLogs}", with_logs["Fn::Sub"]), "without logs": text.replace("${FromLogs}", without)}
+    return {which: re.sub(r"\$\{([\w:]+)\}", r"\1", body).replace("${!", "${") for which, body in bodies.items()}
+
+
+@rule
+def the_dashboard_is_json_and_its_widgets_do_not_overlap(app: App) -> list[str]:
+    found = []
+    for which, body in dashboard_bodies(app).items():
+        try:
+            widgets = json.loads(body)["widgets"]
+        except ValueError as error:
+            found.append(f"{which}: {error}")
+            continue
+        taken: dict[tuple[int, int], str] = {}
+        for widget in widgets:
+            title = widget["properties"].get("title") or widget["properties"]["markdown"][:20]
+            for x in range(widget["x"], widget["x"] + widget["width"]):
+                for y in range(widget["y"], widget["y"] + widget["height"]):
+                    other = taken.setdefault((x, y), title)
+                    if other != title or x >= 24:
+                        found.append(f"{which}: {title} is over {other}")
+    return sorted(set(found))
+
+
 def waits(retry: dict) -> float:
     """How long the pauses of a retrier are together, at most."""
     pause, total = retry.get("IntervalSeconds", 1), 0

@@ -7,8 +7,10 @@ function, every role has its policies, every rule its targets.
 import contextlib
 import copy
 import io
+import json
 import logging
 import os
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -58,6 +60,9 @@ class App:
         self.lists = copy.deepcopy(written("infra/policies.yaml"))
         self.environments = tomllib.loads((ROOT / "samconfig.toml").read_text())
         self.environments.pop("version")
+        self.grafana = json.loads((ROOT / "infra/grafana/dashboard.json").read_text())
+        self.yace = copy.deepcopy(written("infra/grafana/yace.yml"))
+        self.metrics = set(metrics_in_programs()), set(metrics_in_logging())
         self.runbooks = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")}
         self._expanded: dict | None = None
 
@@ -96,6 +101,26 @@ class App:
         """The role of a function or a state machine."""
         role = resource["Properties"].get("Role") or resource["Properties"]["RoleArn"]
         return self.expanded["Resources"][role["Fn::GetAtt"][0]]["Properties"]
+
+
+@cache
+def metrics_in_programs() -> frozenset[str]:
+    """Names of metrics as the programs write them: where a `Metric` is made, and where events are counted."""
+    found = set()
+    for folder in ("functions", "shared"):
+        for path in (ROOT / folder).glob("**/src/**/*.rs"):
+            text = path.read_text().split("#[cfg(test)]")[0]
+            found |= set(re.findall(r'Metric::(?:count|time)\(\s*"(\w+)"', text)) | set(re.findall(r'Metric \{ name: "(\w+)"', text))
+    counted = (ROOT / "functions/platform/src/tally.rs").read_text().split("#[cfg(test)]")[0]
+    return frozenset(found | set(re.findall(r'=> "(\w+)",', counted)))
+
+
+@cache
+def metrics_in_logging() -> frozenset[str]:
+    """Names in the first column of the table of metrics."""
+    section = (ROOT / "docs/LOGGING.md").read_text().split("## Metrics", 1)[1].split("\n## ", 1)[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return frozenset(name for row in rows for name in re.findall(r"`(\w+)`", row))
 
 
 @cache

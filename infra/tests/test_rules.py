@@ -282,6 +282,39 @@ def an_alarm_while_a_saga_still_tries(app: App) -> None:
     app.main["Parameters"]["SlowSagaMilliseconds"]["Default"] = 600000
 
 
+@breaks(rules.every_metric_of_ours_is_written_explained_and_shown, "Applause: docs/LOGGING.md does not explain it")
+def a_metric_that_nobody_explains(app: App) -> None:
+    app.metrics[0].add("Applause")
+
+
+@breaks(rules.every_metric_of_ours_is_written_explained_and_shown, "OutboxLag: no program writes it")
+def a_metric_that_no_program_writes(app: App) -> None:
+    app.metrics[0].remove("OutboxLag")
+
+
+@breaks(rules.every_metric_of_ours_is_written_explained_and_shown, "ReconcileTime: infra/dashboard.yaml does not show it")
+def a_metric_that_the_dashboard_does_not_show(app: App) -> None:
+    body = nested(app, "Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"]
+    body[0] = body[0].replace('"ReconcileTime"', '"Invocations"')
+
+
+@breaks(rules.every_metric_of_ours_is_written_explained_and_shown, "OutboxLags: an alarm names what no program writes")
+def an_alarm_of_a_metric_that_is_not_there(app: App) -> None:
+    nested(app, "OutboxLagAlarm")["Properties"]["MetricName"] = "OutboxLags"
+
+
+@breaks(rules.the_dashboard_is_json_and_its_widgets_do_not_overlap, "with logs: Expecting")
+def a_dashboard_with_a_comma_too_few(app: App) -> None:
+    body = nested(app, "Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"]
+    body[0] = body[0].replace('"widgets": [', '"widgets": [ 1 2')
+
+
+@breaks(rules.the_dashboard_is_json_and_its_widgets_do_not_overlap, "without logs: Seats is over Bookings")
+def a_widget_over_another(app: App) -> None:
+    body = nested(app, "Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"]
+    body[0] = body[0].replace('"x": 12, "y": 2', '"x": 6, "y": 2')
+
+
 class Rules(unittest.TestCase):
     def test_every_rule_holds(self) -> None:
         app = App()
