@@ -32,10 +32,18 @@ struct Line {
     cause: Option<String>,
 }
 
+/// What one event counts as.
+#[derive(Debug)]
+struct Counted {
+    line: Line,
+    metric: &'static str,
+    value: usize,
+}
+
 /// What the events of a batch come to, each at its place in the stream.
 #[derive(Debug, Default)]
 pub struct Tally {
-    places: Vec<(String, Option<(Line, &'static str, usize)>)>,
+    places: Vec<(String, Option<Counted>)>,
 }
 
 impl Tally {
@@ -65,8 +73,8 @@ impl Tally {
         let undelivered: BTreeSet<&String> = undelivered.iter().collect();
         let mut lines: BTreeMap<Line, BTreeMap<&'static str, usize>> = BTreeMap::new();
         let done = self.places.into_iter().take_while(|(place, _)| !undelivered.contains(place));
-        for (line, name, value) in done.filter_map(|(_, counted)| counted) {
-            let sum = lines.entry(line).or_default().entry(name).or_default();
+        for Counted { line, metric, value } in done.filter_map(|(_, counted)| counted) {
+            let sum = lines.entry(line).or_default().entry(metric).or_default();
             *sum = sum.saturating_add(value);
         }
         lines
@@ -74,8 +82,8 @@ impl Tally {
 }
 
 /// What one event counts as, if as anything. One that does not read has been refused by its contract's tests, and is no reason to stop the others.
-fn count(event: &StoredEvent) -> Option<(Line, &'static str, usize)> {
-    let name = match event.event_type.as_str() {
+fn count(event: &StoredEvent) -> Option<Counted> {
+    let metric = match event.event_type.as_str() {
         "TicketCreated" => "BookingsCreated",
         "TicketConfirmed" => "BookingsConfirmed",
         "TicketCancelled" => "BookingsCompensated",
@@ -85,9 +93,9 @@ fn count(event: &StoredEvent) -> Option<(Line, &'static str, usize)> {
         _ => return None,
     };
     let Detail { data } = serde_json::from_str(&event.detail).ok()?;
-    let value = if name.starts_with("Seats") { data.quantity } else { 1 };
+    let value = if metric.starts_with("Seats") { data.quantity } else { 1 };
     let cause = data.cancellation_reason.filter(|_| event.event_type == "TicketCancelled");
-    Some((Line { correlation_id: event.correlation_id.clone(), cause }, name, value))
+    Some(Counted { line: Line { correlation_id: event.correlation_id.clone(), cause }, metric, value })
 }
 
 #[cfg(test)]
@@ -120,7 +128,7 @@ mod tests {
         for event in events {
             tally.note(event);
         }
-        let undelivered: Vec<String> = undelivered.iter().map(ToString::to_string).collect();
+        let undelivered: Vec<String> = undelivered.iter().map(|place| (*place).to_owned()).collect();
         let lines = tally.lines(&undelivered).into_iter();
         lines.map(|(line, counts)| (line.correlation_id, line.cause, counts.into_iter().collect())).collect()
     }
@@ -152,6 +160,6 @@ mod tests {
     #[test]
     fn what_is_no_sale_and_what_does_not_read_counts_as_nothing() {
         let events = [sample!(1, "UserCreated", "a"), event(2, "TicketCreated", "no JSON", "a")];
-        assert_eq!(tally(&events, &[]), []);
+        assert!(tally(&events, &[]).is_empty());
     }
 }
