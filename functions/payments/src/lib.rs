@@ -7,6 +7,7 @@
 //! | [`events`] | what this context states on the bus |
 //! | [`gateway`] | what a payment provider can do, whoever it is |
 //! | [`stripe`] | Stripe |
+//! | [`timed`] | any provider with its answers timed |
 //! | [`guarded`] | any provider behind the circuit breaker |
 //! | [`store`] | the access patterns, each with its condition |
 //! | [`cashier`] | charging, reversing and expiring: payment, provider and saga together |
@@ -24,15 +25,22 @@ pub mod guarded;
 pub mod handlers;
 pub mod store;
 pub mod stripe;
+pub mod timed;
 
 pub use store::{Instruction, PaymentStore};
 
 use boxoffice_aws::{Journal, client};
-use boxoffice_runtime::config::{self, ConfigError};
+use boxoffice_runtime::{
+    Metrics,
+    config::{self, ConfigError},
+};
+
+/// The provider as functions meet it: Stripe, timed, behind the circuit breaker.
+pub type Provider = guarded::Guarded<timed::Timed<stripe::Stripe>>;
 
 /// Everything this context's functions are made of, built once; with Stripe behind its breaker, unless a test scripts the provider.
 #[derive(Debug, Clone)]
-pub struct App<G = guarded::Guarded<stripe::Stripe>> {
+pub struct App<G = Provider> {
     /// The context's table.
     pub store: PaymentStore,
     /// Charges, reverses and expires.
@@ -62,7 +70,7 @@ impl App {
         let dynamodb = client::dynamodb(&sdk);
         let store = PaymentStore::from_env(dynamodb.clone())?;
         let stripe = stripe::Stripe::from_env(aws_sdk_ssm::Client::new(&sdk))?;
-        let gateway = guarded::Guarded::from_env(stripe, store.clone())?;
+        let gateway = guarded::Guarded::from_env(timed::Timed::new(stripe, Metrics::from_env()?), store.clone())?;
         let cashier = cashier::Cashier::new(store.clone(), gateway, aws_sdk_sfn::Client::new(&sdk));
         Ok((Self { store, cashier }, dynamodb))
     }

@@ -22,7 +22,7 @@ use crate::{
 use boxoffice_aws::client;
 use boxoffice_booking::SagaStore;
 use boxoffice_inventory::InventoryStore;
-use boxoffice_payments::{guarded::Guarded, stripe::Stripe};
+use boxoffice_payments::Provider;
 use boxoffice_runtime::{
     Metrics,
     config::{self, ConfigError},
@@ -31,7 +31,7 @@ use boxoffice_tickets::TicketStore;
 
 /// Everything the function is made of, built once; with Stripe behind its breaker, unless a test scripts the provider.
 #[derive(Debug, Clone)]
-pub struct App<G = Guarded<Stripe>> {
+pub struct App<G = Provider> {
     /// Looks and repairs.
     pub reconciler: Reconciler<G>,
     /// Takes what is left to people.

@@ -8,6 +8,7 @@
 use crate::config::{self, ConfigError};
 use boxoffice_kernel::Timestamp;
 use serde_json::{Map, Value, json};
+use std::{io::Write as _, time::Duration};
 
 /// The namespace of everything that is counted here.
 pub const NAMESPACE: &str = "BoxOffice";
@@ -46,6 +47,20 @@ impl Metric {
     pub fn count(name: &'static str, value: usize) -> Self {
         Self { name, unit: Unit::Count, value: u64::try_from(value).unwrap_or(u64::MAX) }
     }
+
+    /// So long.
+    pub fn time(name: &'static str, value: Duration) -> Self {
+        Self { name, unit: Unit::Milliseconds, value: u64::try_from(value.as_millis()).unwrap_or(u64::MAX) }
+    }
+}
+
+/// What a line says of its numbers beside whose they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct About<'a> {
+    /// Each number is kept in all, and by this too: a name in `PascalCase`, with one of a few values. Every value is a metric of its own, with its price.
+    pub by: Option<(&'static str, &'a str)>,
+    /// What the line, and no metric, can be found by.
+    pub found_by: Option<(&'static str, &'a str)>,
 }
 
 /// Whose numbers they are: the dimensions of every metric.
@@ -71,22 +86,34 @@ impl Metrics {
 
     /// Writes these numbers to the log, all in one line.
     pub fn write(&self, metrics: &[Metric]) {
-        println!("{}", self.line(metrics, Timestamp::now()));
+        self.write_about(metrics, About::default());
     }
 
-    fn line(&self, metrics: &[Metric], now: Timestamp) -> Value {
+    /// The same with what they are about. A line that cannot be written is no reason to fail.
+    pub fn write_about(&self, metrics: &[Metric], about: About<'_>) {
+        _ = writeln!(std::io::stdout(), "{}", self.line(metrics, about, Timestamp::now()));
+    }
+
+    fn line(&self, metrics: &[Metric], about: About<'_>, now: Timestamp) -> Value {
         let definitions: Vec<Value> =
             metrics.iter().map(|metric| json!({ "Name": metric.name, "Unit": metric.unit.name() })).collect();
+        let mut dimensions = vec![json!(["Environment", "Stack"])];
         let mut line: Map<_, _> = metrics.iter().map(|metric| (metric.name.to_owned(), json!(metric.value))).collect();
         line.insert("Environment".into(), json!(self.environment));
         line.insert("Stack".into(), json!(self.stack));
+        for (name, value) in about.by.into_iter().chain(about.found_by) {
+            line.insert(name.into(), json!(value));
+        }
+        if let Some((name, _)) = about.by {
+            dimensions.push(json!(["Environment", "Stack", name]));
+        }
         line.insert(
             "_aws".into(),
             json!({
                 "Timestamp": now.unix_millis(),
                 "CloudWatchMetrics": [{
                     "Namespace": NAMESPACE,
-                    "Dimensions": [["Environment", "Stack"]],
+                    "Dimensions": dimensions,
                     "Metrics": definitions,
                 }],
             }),
@@ -103,7 +130,8 @@ mod tests {
     fn a_line_says_what_each_number_is_and_whose() {
         let now = "2030-06-01T20:00:00.5Z".parse().unwrap();
         let took = Metric { name: "RunTime", unit: Unit::Milliseconds, value: 1500 };
-        let line = Metrics::new("prod", "boxoffice").line(&[Metric::count("Violations", 2), took], now);
+        let line =
+            Metrics::new("prod", "boxoffice").line(&[Metric::count("Violations", 2), took], About::default(), now);
         assert_eq!(
             line,
             json!({
@@ -121,5 +149,17 @@ mod tests {
                 "Environment": "prod", "Stack": "boxoffice", "Violations": 2, "RunTime": 1500,
             })
         );
+    }
+
+    #[test]
+    fn a_line_that_counts_by_something_counts_in_all_too() {
+        let now = "2030-06-01T20:00:00.5Z".parse().unwrap();
+        let about = About { by: Some(("Cause", "HOLD_EXPIRED")), found_by: Some(("correlation_id", "c-1")) };
+        let line = Metrics::new("prod", "boxoffice").line(&[Metric::count("BookingsCompensated", 1)], about, now);
+        assert_eq!(
+            line["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["Environment", "Stack"], ["Environment", "Stack", "Cause"]])
+        );
+        assert_eq!((&line["Cause"], &line["correlation_id"]), (&json!("HOLD_EXPIRED"), &json!("c-1")));
     }
 }

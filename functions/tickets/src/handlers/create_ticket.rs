@@ -4,7 +4,7 @@
 //! |---|---|
 //! | trigger | `POST /tickets`, with an `Idempotency-Key` |
 //! | reads | the key (AP-51), the event's terms and shards (AP-10, AP-11) |
-//! | writes | seats, ticket, key and payment instruction, in one transaction (AP-54) |
+//! | writes | seats, ticket, key and payment instruction, in one transaction (AP-54); of a refusal, a metric |
 //! | emits | `TicketCreated`, `InventoryReserved` |
 //! | safe to repeat | the caller's key is written with the ticket: a repeat finds the ticket |
 
@@ -14,12 +14,18 @@ use crate::{
     store::{Booked, Desk, EventRef, Order},
 };
 use boxoffice_inventory::EventName;
-use boxoffice_kernel::{Fingerprint, InventoryId, Quantity, UserId};
+use boxoffice_kernel::{Fingerprint, InventoryId, Quantity, Trace, UserId};
 use boxoffice_payments::{
     Instruction,
     domain::{Method, MethodToken},
 };
-use boxoffice_runtime::{Code, Problem, auth::Caller, http, http::Answer};
+use boxoffice_runtime::{
+    Code, Metrics, Problem,
+    auth::Caller,
+    http,
+    http::Answer,
+    metrics::{About, Metric},
+};
 use lambda_http::Request;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -165,14 +171,32 @@ fn refine(field: &str) -> Option<Code> {
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the caller used this key for another booking"),
     )
 )]
-pub async fn handle(desk: &Desk, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(desk: &Desk, metrics: &Metrics, request: Request) -> Result<Answer, Problem> {
+    let trace = http::trace(&request);
+    let outcome = book(desk, request, &trace).await;
+    if let Err(problem) = &outcome
+        && problem.code.status().is_client_error()
+    {
+        // No event says so: what was refused did not happen.
+        metrics.write_about(
+            &[Metric::count("BookingsRefused", 1)],
+            About {
+                by: Some(("Code", &problem.code.name())),
+                found_by: Some(("correlation_id", &trace.correlation_id.to_string())),
+            },
+        );
+    }
+    outcome
+}
+
+async fn book(desk: &Desk, request: Request, trace: &Trace) -> Result<Answer, Problem> {
     let new: NewTicket = http::body(&request, refine)?;
     let key = http::idempotency_key(&request)?;
     let caller = http::caller(&request)?;
     let buyer = new.user_id.unwrap_or(caller.user_id);
     caller.may_act_for(buyer)?;
     let fingerprint = new.fingerprint(buyer);
-    let booked = desk.book(&new.order(caller, buyer)?, &key, &fingerprint, &http::trace(&request)).await?;
+    let booked = desk.book(&new.order(caller, buyer)?, &key, &fingerprint, trace).await?;
     let (ticket, replayed) = match booked {
         Booked::New(ticket) => (ticket, false),
         Booked::Replayed(ticket) => (ticket, true),
