@@ -256,12 +256,6 @@ class Problems(Checkout):
             ["docs/problems.md: HOLD_EXPIRED has no heading", "docs/problems.md: HOLD_EXPIRED has no row"],
         )
 
-    def test_an_exception_that_is_none_any_more(self):
-        self.write("shared/runtime/src/problem.rs", PROBLEM_RS.replace("RouteNotFound,", "RouteNotFound,\n    Forbidden,"))
-        self.assertEqual(self.findings(checks.problems), [])
-        self.write("docs/problems.md", (self.root / "docs/problems.md").read_text() + "## FORBIDDEN\n")
-        self.assert_broken(checks.problems, "FORBIDDEN is documented now")
-
     def test_a_heading_without_a_code(self):
         self.write("docs/problems.md", (self.root / "docs/problems.md").read_text() + "## NONSENSE\n")
         self.assert_broken(checks.problems, "no answer has the code NONSENSE")

@@ -20,7 +20,10 @@ use boxoffice_runtime::{
     stream::{self, Record},
 };
 use futures_util::future::{try_join, try_join_all};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// From how many places at once the event store is read.
 const SEGMENTS: i32 = 4;
@@ -64,6 +67,8 @@ pub struct Projected {
     pub events: usize,
     /// When the oldest of them happened.
     pub oldest: Option<Timestamp>,
+    /// Which requests led to them.
+    pub correlation_ids: BTreeSet<String>,
     /// What is no event, and why: to be put aside.
     pub malformed: Vec<(String, String)>,
 }
@@ -116,6 +121,7 @@ impl Projector {
                     projected.events += 1;
                     projected.oldest = projected.oldest.into_iter().chain([event.occurred_at]).min();
                     newest = newest.max(Some(event.occurred_at));
+                    projected.correlation_ids.insert(event.correlation_id);
                     match digested(&event.detail) {
                         Ok(news) => news.into_iter().for_each(|news| digest.take(news)),
                         Err(reason) => projected.malformed.push((reason, event.detail)),

@@ -2,8 +2,9 @@
 
 use boxoffice_e2e::{
     BoxOffice, Card, SagaStatus, Verdict,
+    logs::Since,
     story::{fresh, fresh_id},
-    wait::SOON,
+    wait::{Look, SOON, until},
 };
 use reqwest::Method;
 
@@ -142,6 +143,38 @@ async fn unknown_paths_and_methods_are_refused_as_everything_else_is() -> Verdic
         (Method::POST, "/health".to_owned()),
     ] {
         house.api.call(method, &path).send().await?.refusal(405, "METHOD_NOT_ALLOWED")?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_booking_is_found_in_every_hops_log_and_in_the_metrics_by_its_correlation_id() -> Verdict {
+    let since = Since::now();
+    let (house, mine) = (BoxOffice::open().await?, fresh("correlation"));
+    let order = house.show(10).await?.order(1).paid_with(Card::Good);
+    let reply = order.request().header("X-Correlation-Id", &mine).send().await?;
+    order.got(&reply)?.until_confirmed().await?;
+    let hops = [
+        "create-ticket: ",
+        "relay-events: ",
+        "claim-saga: ",
+        "verify-hold: ",
+        "initiate-payment: ",
+        "confirm-ticket: ",
+        "project-events: ",
+        "record-notification: ",
+        "send-notification: ",
+    ];
+    let lines = until("every hop has logged it", SOON, async || {
+        let lines = house.logs.lines(since).await?;
+        let mine: Vec<String> = lines.into_iter().filter(|line| line.contains(&mine)).collect();
+        let missing = hops.iter().filter(|hop| !mine.iter().any(|line| line.starts_with(**hop))).collect::<Vec<_>>();
+        Ok(if missing.is_empty() { Look::Done(mine) } else { Look::NotYet(format!("not yet by {missing:?}")) })
+    })
+    .await?;
+    for metric in ["BookingsCreated", "BookingsConfirmed", "SeatsHeld", "SeatsSold"] {
+        let counted = |line: &&String| line.contains("\"_aws\"") && line.contains(metric);
+        assert!(lines.iter().any(|line| counted(&line)), "{metric} is in no line of it: {lines:#?}");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{
     store::{CreateError, DeleteError, RequestKey, SeatsError, UpdateError},
 };
 use boxoffice_aws::Page;
-use boxoffice_kernel::{Amount, Currency, InventoryId, Timestamp};
+use boxoffice_kernel::{Amount, Currency, InventoryId, Quantity, Timestamp};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::{Request, RequestExt as _};
 use serde::Serialize;
@@ -198,4 +198,27 @@ impl From<SeatsError> for Problem {
             SeatsError::Store(error) => error.into(),
         }
     }
+}
+
+/// How many seats are moved by hand, for the API's document.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the API's document: the calls read it themselves")]
+pub(crate) struct Moving {
+    /// How many seats.
+    #[param(inline)]
+    quantity: Quantity,
+}
+
+/// The key of a request that moves seats by hand, for the API's document; [`request_key`] reads it.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "for the API's document")]
+pub(crate) struct MovingKey {
+    /// The caller's own name for this request, the same when it is tried again: the seats are then moved once.
+    #[param(
+        rename = "Idempotency-Key", value_type = String, required = false, min_length = 1, max_length = 255,
+        pattern = "^[!-~]+$", example = "7d2e0c1a-4f6b-4a57-9a0e-1c5a4b7f3e21"
+    )]
+    key: String,
 }

@@ -8,7 +8,7 @@
 //! | emits | `InventoryReleased` |
 //! | safe to repeat | with an `Idempotency-Key`, which is written with the seats; without one each call releases, but never more than was reserved |
 
-use super::answer::{InventoryView, example, id, id_by_name, is_by_name, replayed, request_key};
+use super::answer::{InventoryView, Moving, MovingKey, example, id, id_by_name, is_by_name, replayed, request_key};
 use crate::{App, EventName, store::Origin};
 use boxoffice_kernel::{InventoryId, Quantity};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
@@ -32,13 +32,8 @@ pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
     tag = "inventory",
     params(
         ("id" = inline(InventoryId), Path, description = "The event on sale"),
-        ("quantity" = inline(Quantity), Query, description = "How many seats"),
-        (
-            "Idempotency-Key" = Option<String>, Header, nullable = false,
-            description = "The caller's own name for this request, the same when it is tried again: the seats are then moved once",
-            min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            example = "7d2e0c1a-4f6b-4a57-9a0e-1c5a4b7f3e21"
-        )
+        Moving,
+        MovingKey
     ),
     responses(
         (
@@ -67,13 +62,8 @@ pub(crate) async fn by_id(app: &App, request: Request) -> Result<Answer, Problem
     tag = "inventory",
     params(
         ("eventName" = inline(EventName), Path, description = "The event's name"),
-        ("quantity" = inline(Quantity), Query, description = "How many seats"),
-        (
-            "Idempotency-Key" = Option<String>, Header, nullable = false,
-            description = "The caller's own name for this request, the same when it is tried again: the seats are then moved once",
-            min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            example = "7d2e0c1a-4f6b-4a57-9a0e-1c5a4b7f3e21"
-        )
+        Moving,
+        MovingKey
     ),
     responses(
         (

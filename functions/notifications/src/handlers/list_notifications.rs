@@ -7,8 +7,11 @@
 
 use super::answer::{NotificationView, example, page};
 use crate::{NotificationStore, store::Which};
-use boxoffice_aws::{Cursor, Page};
-use boxoffice_runtime::{Problem, http, http::Answer};
+use boxoffice_aws::Page;
+use boxoffice_runtime::{
+    Problem, http,
+    http::{Answer, Paging},
+};
 use lambda_http::Request;
 
 /// Lists notifications, newest first.
@@ -21,8 +24,7 @@ use lambda_http::Request;
     operation_id = "list-notifications",
     tag = "notifications",
     params(
-        ("limit" = Option<u16>, Query, description = "How many at most; 20 unless given.", minimum = 1, maximum = 100),
-        ("next" = Option<Cursor>, Query, description = "Where to go on: `next` of the page before."),
+        Paging,
     ),
     responses((
         status = 200,

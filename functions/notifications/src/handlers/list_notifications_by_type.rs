@@ -7,9 +7,12 @@
 
 use super::answer::{NotificationView, example, page};
 use crate::{NotificationStore, store::Which};
-use boxoffice_aws::{Cursor, Page};
+use boxoffice_aws::Page;
 use boxoffice_kernel::Channel;
-use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use boxoffice_runtime::{
+    Code, Problem, http,
+    http::{Answer, Paging},
+};
 use lambda_http::Request;
 
 /// Lists the notifications of a channel, newest first.
@@ -23,8 +26,7 @@ use lambda_http::Request;
     tag = "notifications",
     params(
         ("type" = Channel, Path, description = "The channel."),
-        ("limit" = Option<u16>, Query, description = "How many at most; 20 unless given.", minimum = 1, maximum = 100),
-        ("next" = Option<Cursor>, Query, description = "Where to go on: `next` of the page before."),
+        Paging,
     ),
     responses((
         status = 200,

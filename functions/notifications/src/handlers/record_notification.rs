@@ -136,5 +136,7 @@ pub async fn run(store: &NotificationStore, delivered: Delivered) -> Result<Reco
     let notification =
         Notification::new(id, user, channel, content, message, correlation_id, Timestamp::now()).because_of(event.id());
     store.record(&notification, RequestedBy::Event, &event.cause()).await?;
+    let correlation_id = &notification.correlation_id;
+    tracing::info!(notification_id = %id, event_type = event.kind(), %correlation_id, "notification recorded");
     Ok(Recorded { notification_id: Some(id) })
 }

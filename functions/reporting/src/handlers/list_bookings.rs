@@ -12,7 +12,10 @@ use boxoffice_kernel::{
     Amount, Currency, InventoryId, PaymentId, Quantity, TicketId, Timestamp, TransactionId, UserId,
 };
 use boxoffice_payments::domain::{Method, Status as PaymentStatus};
-use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use boxoffice_runtime::{
+    Code, Problem, http,
+    http::{Answer, Paging},
+};
 use boxoffice_tickets::domain::{CancellationReason, Status as TicketStatus};
 use lambda_http::Request;
 use serde::Serialize;
@@ -143,8 +146,7 @@ impl BookingView {
     tag = "users",
     params(
         ("id" = UserId, Path, description = "The user."),
-        ("limit" = Option<u16>, Query, description = "How many at most; 20 unless given.", minimum = 1, maximum = 100),
-        ("next" = Option<boxoffice_aws::Cursor>, Query, description = "Where the page before ended."),
+        Paging,
     ),
     responses((
         status = 200,

@@ -47,7 +47,15 @@ impl Projection {
         }
         let lag_millis = projected.oldest.map(|oldest| Timestamp::now().unix_millis() - oldest.unix_millis());
         let malformed = projected.malformed.len();
-        tracing::info!(function = "project-events", events = projected.events, malformed, lag_millis, "projected");
+        let correlation_ids = projected.correlation_ids.into_iter().collect::<Vec<_>>().join(" ");
+        tracing::info!(
+            function = "project-events",
+            events = projected.events,
+            malformed,
+            lag_millis,
+            correlation_ids,
+            "projected"
+        );
         Ok(())
     }
 }

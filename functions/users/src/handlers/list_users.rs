@@ -7,8 +7,11 @@
 
 use super::answer::{UserView, page};
 use crate::UserStore;
-use boxoffice_aws::{Cursor, Page};
-use boxoffice_runtime::{Problem, http, http::Answer};
+use boxoffice_aws::Page;
+use boxoffice_runtime::{
+    Problem, http,
+    http::{Answer, Paging},
+};
 use lambda_http::Request;
 
 /// List users, newest first
@@ -21,8 +24,7 @@ use lambda_http::Request;
     operation_id = "list-users",
     tag = "users",
     params(
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "How many, 20 unless said"),
-        ("next" = Option<Cursor>, Query, description = "Where to go on: `next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "A page of users", body = inline(Page<UserView>), example = json!({
         "items": [{

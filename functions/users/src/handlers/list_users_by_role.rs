@@ -7,9 +7,12 @@
 
 use super::answer::{UserView, page};
 use crate::UserStore;
-use boxoffice_aws::{Cursor, Page};
+use boxoffice_aws::Page;
 use boxoffice_kernel::Role;
-use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use boxoffice_runtime::{
+    Code, Problem, http,
+    http::{Answer, Paging},
+};
 use lambda_http::Request;
 
 /// List the users of a role, newest first
@@ -23,8 +26,7 @@ use lambda_http::Request;
     tag = "users",
     params(
         ("role" = Role, Path, description = "The role"),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "How many, 20 unless said"),
-        ("next" = Option<Cursor>, Query, description = "Where to go on: `next` of the page before"),
+        Paging,
     ),
     responses((status = 200, description = "A page of users", body = inline(Page<UserView>), example = json!({
         "items": [{
