@@ -120,10 +120,10 @@ mod tests {
         };
     }
 
-    fn tally(
-        events: &[StoredEvent],
-        undelivered: &[&str],
-    ) -> Vec<(String, Option<String>, Vec<(&'static str, usize)>)> {
+    /// Correlation id, cause, and the numbers of a line.
+    type Said = (String, Option<String>, Vec<(&'static str, usize)>);
+
+    fn tally(events: &[StoredEvent], undelivered: &[&str]) -> Vec<Said> {
         let mut tally = Tally::default();
         for event in events {
             tally.note(event);
