@@ -27,7 +27,7 @@ from test import DYNAMODB_ENDPOINTS, END_TO_END
 GROUPS = [
     ("left out", "functions/*/src/bin/*.rs", "ten lines without a branch; every end-to-end test runs them, in processes of their own"),
     ("left out", "**/build.rs", "runs in the compiler"),
-    ("left out", "tests/**/*.rs", "tests, and what they share"),
+    ("left out", "**/tests/**/*.rs", "tests, and what they share"),
     ("left out", "fuzz/**/*.rs", "tests"),
     ("edge", "functions/*/src/handlers/**/*.rs", "turns requests into calls and outcomes into answers: end-to-end tests and the API's contract drive it as deployed"),
     ("edge", "api/**/*.rs", "writes the API's document, which a test compares"),
