@@ -3,7 +3,7 @@
 
     mutants.py [--file PATH ...] [--list] [--jobs 1]     --list: what would be changed
 
-The unit tests alone (`--lib`): they say what the domain decides, and they take seconds. Whatever only a store test or an end-to-end test would notice
+The unit tests alone (`--lib`, which also spares linking every function for each change): they say what the domain decides, and they take seconds. Whatever only a store test or an end-to-end test would notice
 is listed as surviving. `.cargo/mutants.toml` has what is never changed. The report goes to `.local/mutants/mutants.out/`.
 """
 
@@ -74,7 +74,7 @@ def main() -> None:
         sys.exit(f"\n{failure}")
     OUTPUT.mkdir(parents=True, exist_ok=True)
     heading("Mutants of the domain")
-    more = ["--list"] if options.list else ["--", "--lib"]
+    more = ["--list"] if options.list else ["--cargo-arg=--lib"]
     run = subprocess.run(command(options.file, options.jobs, more), cwd=ROOT, env=environment())
     if options.list:
         sys.exit(run.returncode)

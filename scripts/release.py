@@ -6,7 +6,8 @@
         --only:         these functions alone, without the rest of a release
         --from:         package the bootstraps that a build left in this folder; compile nothing
 
-Into `.local/release/<architecture>/`: `functions/<name>.zip`, `boxoffice.cdx.json` (CycloneDX), `SHA256SUMS` of these and of each zip's program.
+Into `.local/release/<architecture>/`: `functions/<name>.zip`; the template, which deploys those zips and needs no compiler; `boxoffice.cdx.json`
+(CycloneDX); `SHA256SUMS` of all, and `PROGRAMS.sha256` of what is in the zips. All of it once more as `.local/release/boxoffice-<architecture>.tar`.
 """
 
 import argparse
@@ -154,6 +155,36 @@ def bundle(folder: Path, file: Path) -> None:
                 archive.addfile(entry, content)
 
 
+# The template
+
+
+def deployable(template: str, architecture: str) -> str:
+    """The template, its functions' code being the zips beside it instead of something to build."""
+    wanted = len(re.findall(r"^    Type: AWS::Serverless::Function$", template, re.MULTILINE))
+    built = r"^    Metadata: \{ BuildMethod: rust-cargolambda, BuildProperties: \{ Binary: ([a-z0-9-]+) \} \}\n    Properties:\n"
+    template, functions_ = re.subn(built, r"    Properties:\n      CodeUri: functions/\1.zip\n", template, flags=re.MULTILINE)
+    template, globals_ = re.subn(r"^    (?:#.*\n    )?CodeUri: \.\n", "", template, flags=re.MULTILINE)
+    template, defaults = re.subn(r"^(  Architecture:\n(?:    .*\n)*?    Default: )\S+$", rf"\g<1>{architecture}", template, flags=re.MULTILINE)
+    if (functions_, globals_, defaults) != (wanted, 1, 1):
+        raise StepFailed(
+            f"template.yaml is not written as scripts/release.py reads it: of {wanted} functions {functions_} say their program in one line before their "
+            f"properties; CodeUri is stated for all {globals_} times, the architecture's default {defaults} times, and both should be once."
+        )
+    return template
+
+
+def copy_template(root: Path, folder: Path, architecture: str) -> dict[str, str]:
+    """The template and all that it refers to; gives their hashes."""
+    (folder / "template.yaml").write_text(deployable((root / "template.yaml").read_text(), architecture))
+    files = [root / "samconfig.toml", root / "LICENSE", *root.glob("infra/*.yaml"), *root.glob("statemachines/*.asl.json")]
+    for file in files:
+        copy = folder / file.relative_to(root)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, copy)
+    names = ["template.yaml", *(str(file.relative_to(root)) for file in files)]
+    return {name: sha256((folder / name).read_bytes()) for name in names}
+
+
 # The bill of materials
 
 
@@ -243,14 +274,21 @@ def release(architecture: str, only: list[str], built: Path | None) -> Path:
         built = build(ROOT, ROOT / "target" / "release-build", architecture, only)
     names = only or functions()
     hashes = package(built, folder, names)
-    if not only:
-        bill = folder / "boxoffice.cdx.json"
-        bill.write_text(json.dumps(bill_of_materials(ROOT, architecture), indent=1, sort_keys=True) + "\n")
-        hashes[bill.name] = sha256(bill.read_bytes())
-    write_sums(folder, hashes)
-    if not only:
+    if only:
+        write_sums(folder, hashes)
+    else:
+        complete(ROOT, folder, architecture, hashes)
         bundle(folder, RELEASE / f"boxoffice-{architecture}.tar")
     return folder
+
+
+def complete(root: Path, folder: Path, architecture: str, hashes: dict[str, str]) -> None:
+    """What a release has beside its zips."""
+    hashes |= copy_template(root, folder, architecture)
+    bill = folder / "boxoffice.cdx.json"
+    bill.write_text(json.dumps(bill_of_materials(root, architecture), indent=1, sort_keys=True) + "\n")
+    hashes[bill.name] = sha256(bill.read_bytes())
+    write_sums(folder, hashes)
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ Everything is compiled twice, the SDK too: it takes twice as long as the first b
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -38,8 +37,7 @@ def made_in(root: Path, architecture: str, only: list[str]) -> dict[str, str]:
     folder = root.parent / "release"
     names = only or release.functions(root)
     hashes = release.package(built, folder, names)
-    bill = release.bill_of_materials(root, architecture)
-    hashes["boxoffice.cdx.json"] = release.sha256(json.dumps(bill, indent=1, sort_keys=True).encode())
+    release.complete(root, folder, architecture, hashes)
     machine = [root, Path.home(), target]
     for name in names:
         if found := release.leaks((built / name / release.PROGRAM).read_bytes(), machine):
@@ -70,7 +68,7 @@ def main() -> None:
     if not options.keep:
         shutil.rmtree(WORK)
     zips = sum(name.endswith(".zip") for name in first)
-    say(f"\nBoth builds made the same bytes: {zips} zips, their programs, and the bill of materials.")
+    say(f"\nBoth builds made the same bytes: {zips} zips, the template, and the bill of materials.")
 
 
 if __name__ == "__main__":

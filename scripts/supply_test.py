@@ -1,5 +1,6 @@
 """What the release, coverage and mutation scripts decide, without building anything."""
 
+import re
 import tempfile
 import unittest
 import zipfile
@@ -112,6 +113,17 @@ class Template(unittest.TestCase):
     def test_every_program_that_is_deployed_is_released(self):
         sources = {file.stem for file in ROOT.glob("functions/*/src/bin/*.rs")}
         self.assertEqual(set(release.functions()), sources)
+
+    def test_every_function_gets_its_zip(self):
+        template = release.deployable((ROOT / "template.yaml").read_text(), "x86_64")
+        self.assertEqual(sorted(re.findall(r"^      CodeUri: functions/(\S+)\.zip$", template, re.MULTILINE)), release.functions())
+        self.assertNotIn("rust-cargolambda", template)
+        self.assertRegex(template, r"(?m)^  Architecture:\n(?:    .*\n)*?    Default: x86_64$")
+
+    def test_a_function_that_says_its_program_in_another_way_fails(self):
+        template = (ROOT / "template.yaml").read_text().replace("BuildProperties: { Binary: get-health }", "BuildProperties: {Binary: get-health}")
+        with self.assertRaises(StepFailed):
+            release.deployable(template, "arm64")
 
 
 class Coverage(unittest.TestCase):
