@@ -33,6 +33,8 @@ def checks() -> list[tuple[str, list[str]]]:
         ("Clippy", ["cargo", "clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         ("cfn-lint", [tool("cfn-lint"), "template.yaml", *files("infra/**/*.yaml", "infra/**/*.yml")]),
         ("SAM template", [tool("sam"), "validate", "--lint", "--template-file", "template.yaml"]),
+        ("Documentation", [sys.executable, "scripts/docs.py", "check"]),
+        ("Tests of these checks", [sys.executable, "-m", "unittest", "discover", "-s", "scripts/tests"]),
         # Resources are filled in by the template, so they are not ARNs yet.
         ("State machines", [
             toolchain.ASL_VALIDATOR, "--no-arn-check",

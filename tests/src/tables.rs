@@ -105,7 +105,6 @@ impl Tables {
                 metadata.aggregate_id
             );
             for (name, inside) in [
-                ("eventId", &metadata.event_id),
                 ("eventType", &metadata.event_type),
                 ("occurredAt", &metadata.occurred_at),
                 ("correlationId", &metadata.correlation_id),

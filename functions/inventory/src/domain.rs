@@ -3,7 +3,7 @@
 //! Seats live on one or more shards, so that a hot sale is not bound to what one DynamoDB item can take. A hold is planned here on a
 //! snapshot of the shards and proven by the conditions of the write: a plan can be out of date, never wrong.
 
-use boxoffice_kernel::{Currency, InventoryId, Money, Quantity, ReservationId, Text, TicketId, Timestamp};
+use boxoffice_kernel::{Currency, InventoryId, Money, Quantity, ReservationId, Text, TicketId, Timestamp, whole};
 use serde::{Deserialize, Serialize};
 
 /// The name of an event on sale: unique among those on sale.
@@ -177,6 +177,7 @@ pub struct Revision {
     /// A new place.
     pub location: Option<Location>,
     /// The version the caller saw; a newer one refuses the change.
+    #[serde(default, deserialize_with = "whole::optional")]
     pub version: Option<u64>,
 }
 
@@ -256,11 +257,15 @@ impl Inventory {
             .ok_or_else(|| self.shards.iter().map(|shard| shard.reserved).sum())
     }
 
-    /// The inventory as the revision makes it, and what that changes on the shards.
+    /// The inventory as the revision makes it, and what that changes on the shards; `None` when all is so already, as for a request that is sent again.
     ///
     /// # Errors
     /// When the revision asks for what cannot be.
-    pub fn revise(&self, revision: &Revision, now: Timestamp) -> Result<(Self, Vec<ShardChange>), Unchangeable> {
+    pub fn revise(
+        &self,
+        revision: &Revision,
+        now: Timestamp,
+    ) -> Result<Option<(Self, Vec<ShardChange>)>, Unchangeable> {
         if revision.version.is_some_and(|seen| seen != self.version) {
             return Err(Unchangeable::Stale { current: self.version });
         }
@@ -269,7 +274,6 @@ impl Inventory {
         }
         let old = &self.terms;
         let total_seats = revision.total_seats.unwrap_or(old.total_seats);
-        let changes = self.resize(total_seats)?;
         let terms = Terms {
             event_name: revision.event_name.clone().unwrap_or_else(|| old.event_name.clone()),
             event_date: revision.event_date.unwrap_or(old.event_date),
@@ -280,6 +284,10 @@ impl Inventory {
             },
             location: revision.location.clone().unwrap_or_else(|| old.location.clone()),
         };
+        if terms == *old {
+            return Ok(None);
+        }
+        let changes = self.resize(total_seats)?;
         let mut shards = self.shards.clone();
         for change in &changes {
             match *change {
@@ -293,7 +301,7 @@ impl Inventory {
                 }
             }
         }
-        Ok((Self { terms, version: self.version + 1, updated_at: now, shards, ..self.clone() }, changes))
+        Ok(Some((Self { terms, version: self.version + 1, updated_at: now, shards, ..self.clone() }, changes)))
     }
 
     /// What happens to each shard when the event comes to have so many seats. Every shard is named, even one that stays as it is, for
@@ -405,7 +413,7 @@ mod tests {
         let inventory = with_shards(&[(2, 3, 4), (1, 0, 0)]);
         let to = |seats| Revision { total_seats: Some(quantity(seats)), ..Revision::default() };
         assert_eq!(inventory.revise(&to(6), now()).unwrap_err(), Unchangeable::SeatsTaken { taken: 7, wanted: 6 });
-        let (revised, _) = inventory.revise(&to(7), now()).unwrap();
+        let (revised, _) = inventory.revise(&to(7), now()).unwrap().unwrap();
         assert_eq!((revised.available(), revised.held(), revised.sold()), (0, 3, 4));
     }
 
@@ -416,10 +424,19 @@ mod tests {
     }
 
     #[test]
+    fn a_revision_that_changes_nothing_is_none() {
+        let inventory = with_shards(&[(1, 0, 0), (2, 0, 0)]);
+        let same = Revision { total_seats: Some(inventory.terms.total_seats), version: Some(1), ..Revision::default() };
+        for revision in [same, Revision::default()] {
+            assert!(inventory.revise(&revision, now()).unwrap().is_none(), "{revision:?}");
+        }
+    }
+
+    #[test]
     fn an_event_that_grows_gets_the_shards_of_its_size() {
         let inventory = Inventory::open(InventoryId::generate(), terms(50), now());
         let revision = Revision { total_seats: Some(quantity(1050)), ..Revision::default() };
-        let (revised, _) = inventory.revise(&revision, now()).unwrap();
+        let (revised, _) = inventory.revise(&revision, now()).unwrap().unwrap();
         assert_eq!((revised.shards.len(), revised.available()), (11, 1050));
     }
 
@@ -454,7 +471,8 @@ mod tests {
         fn resizing_keeps_the_equation(inventory in in_shards(), seats in 1..20_000_u32) {
             let revision = Revision { total_seats: Some(quantity(seats)), ..Revision::default() };
             match inventory.revise(&revision, now()) {
-                Ok((revised, _)) => {
+                Ok(None) => prop_assert_eq!(inventory.terms.total_seats.get(), seats),
+                Ok(Some((revised, _))) => {
                     prop_assert_eq!(revised.available() + revised.held() + revised.sold(), seats);
                     prop_assert_eq!((revised.held(), revised.sold()), (inventory.held(), inventory.sold()));
                 }

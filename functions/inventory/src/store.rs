@@ -631,7 +631,9 @@ impl InventoryStore {
         until_current(|| async {
             let inventory = self.get(id).await?.ok_or(UpdateError::NotFound)?;
             let now = Timestamp::now();
-            let (revised, changes) = inventory.revise(revision, now)?;
+            let Some((revised, changes)) = inventory.revise(revision, now)? else {
+                return Ok(Attempt::Done(inventory));
+            };
             match self.write_revision(&inventory, &revised, &changes, trace).await {
                 Ok(()) => Ok(Attempt::Done(revised)),
                 Err(Uncommitted::Refused(refusals)) if refusals.has(&UpdateGuard::Name) => Err(UpdateError::NameTaken),

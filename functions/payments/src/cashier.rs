@@ -4,7 +4,7 @@
 //! condition that nobody was faster. What moves money at the provider carries a key of the payment's own.
 
 use crate::{
-    domain::{IntentId, Method, MethodToken, NotPayable, Payment, Status},
+    domain::{IntentId, Method, MethodToken, NotPayable, Payment, RefundWish, Status},
     events::RefundedBy,
     gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
     store::{Instruction, PaymentStore},
@@ -212,15 +212,22 @@ impl<G: PaymentGateway> Cashier<G> {
         Ok(Attempt::when(written, refunded))
     }
 
-    /// Gives a payment back because somebody asked for it.
+    /// Gives a payment back because somebody asked for it. That is written down first: once the provider has been asked the money may be gone, and
+    /// whoever asked may never ask again.
     ///
     /// # Errors
-    /// When it has no money to give back, or there is no answer; then asking again resumes.
+    /// When it has no money to give back, or there is no answer; then asking again resumes, and so does reconcile.
     pub async fn refund(&self, id: PaymentId, reason: &str, trace: &Trace) -> Result<Payment, CashierError> {
         until_current(|| async {
             let payment = self.load(id).await?;
             if payment.status != Status::Success {
                 return Err(CashierError::NotRefundable(payment.status));
+            }
+            if payment.refund_wish.is_none() {
+                let wish = RefundWish { reason: reason.to_owned(), since: Timestamp::now() };
+                if self.store.remember_refund_wish(id, &wish).await? == Written::Stale {
+                    return Ok(Attempt::Overtaken);
+                }
             }
             self.give_back(&payment, reason, RefundedBy::Request, trace).await
         })

@@ -131,6 +131,15 @@ boxoffice_kernel::schema::string_schema!(MethodToken, {
     example: "pm_card_visa"
 });
 
+/// That somebody asked for the money back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundWish {
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// The payment of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -152,6 +161,8 @@ pub struct Payment {
     pub failure_reason: Option<String>,
     /// Why it was given back.
     pub refund_reason: Option<String>,
+    /// That somebody asked for it back: known before the provider is asked, so that a refund nobody finished is finished.
+    pub refund_wish: Option<RefundWish>,
     /// Until when it may be paid: as long as the seats are held.
     pub payable_until: Timestamp,
     /// How often it has been changed.
@@ -247,6 +258,7 @@ impl Payment {
             intent: None,
             failure_reason: None,
             refund_reason: None,
+            refund_wish: None,
             payable_until,
             version: 1,
             created_at: now,

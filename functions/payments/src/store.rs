@@ -12,7 +12,7 @@
 
 use crate::{
     breaker::Breaker,
-    domain::{IntentId, Method, MethodToken, NotSettled, Payment, Status},
+    domain::{IntentId, Method, MethodToken, NotSettled, Payment, RefundWish, Status},
     events::{
         PaymentCompleted, PaymentDeleted, PaymentExpired, PaymentFailed, PaymentInitiated, PaymentProcessing,
         PaymentRefunded, RefundedBy,
@@ -34,6 +34,7 @@ use boxoffice_kernel::{
 };
 use boxoffice_runtime::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// The context's table, and the event store it writes to.
 #[derive(Debug, Clone)]
@@ -97,6 +98,8 @@ struct PaymentItem {
     failure_reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refund_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refund_wish: Option<RefundWish>,
     payable_until: Timestamp,
     version: u64,
     created_at: Timestamp,
@@ -117,6 +120,7 @@ impl From<PaymentItem> for Payment {
             intent: item.intent_id,
             failure_reason: item.failure_reason,
             refund_reason: item.refund_reason,
+            refund_wish: item.refund_wish,
             payable_until: item.payable_until,
             version: item.version,
             created_at: item.created_at,
@@ -139,6 +143,7 @@ impl From<&Payment> for PaymentItem {
             intent_id: payment.intent.clone(),
             failure_reason: payment.failure_reason.clone(),
             refund_reason: payment.refund_reason.clone(),
+            refund_wish: payment.refund_wish.clone(),
             payable_until: payment.payable_until,
             version: payment.version,
             created_at: payment.created_at,
@@ -461,6 +466,28 @@ impl PaymentStore {
     pub async fn task_token(&self, id: PaymentId) -> Result<Option<String>, StoreError> {
         let item = self.item(payment_key(id), PAYMENT).await?;
         Ok(item.and_then(|item| item.get("taskToken").and_then(|token| token.as_s().ok().cloned())))
+    }
+
+    /// AP-45 remember that somebody asked for the money back, while it is there to be given back. The first to ask stands.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn remember_refund_wish(&self, id: PaymentId, wish: &RefundWish) -> Result<Written, StoreError> {
+        let wish = HashMap::from([("reason".into(), text(&wish.reason)), ("since".into(), text(wish.since))]);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", payment_key(id))
+            .key("sk", text(PAYMENT))
+            .update_expression("SET refundWish = if_not_exists(refundWish, :wish)")
+            .condition_expression("#status = :success")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":wish", AttributeValue::M(wish))
+            .expression_attribute_values(":success", text(Status::Success))
+            .send()
+            .await;
+        conditional(update)
     }
 
     /// AP-38 get breaker, and the version to write it over.

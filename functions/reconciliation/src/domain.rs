@@ -10,7 +10,7 @@ use boxoffice_inventory::{
     domain::{Reservation, ReservationState},
 };
 use boxoffice_kernel::{InventoryId, PaymentId, TicketId, Timestamp};
-use boxoffice_payments::domain::{Payment, Status as PaymentStatus};
+use boxoffice_payments::domain::{Payment, RefundWish, Status as PaymentStatus};
 use boxoffice_tickets::domain::{Status as TicketStatus, Ticket};
 use serde::Serialize;
 use std::str::FromStr;
@@ -114,6 +114,17 @@ pub enum Violation {
         /// Since when.
         since: Timestamp,
     },
+    /// A refund that somebody asked for, and nobody finished.
+    RefundUnfinished {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The booking's ticket.
+        ticket_id: TicketId,
+        /// Since when it is wanted.
+        since: Timestamp,
+        /// Why.
+        reason: String,
+    },
     /// A ticket that admits somebody, without a payment that was made.
     ConfirmedWithoutMoney {
         /// The ticket.
@@ -176,7 +187,7 @@ impl Violation {
         match self {
             Self::CountersWrong { due: Some(_), .. } => Remedy::Recount,
             Self::HoldOrphaned { .. } | Self::WishForgotten { .. } => Remedy::TakeBack,
-            Self::PaymentInDoubt { .. } => Remedy::Settle,
+            Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => Remedy::Settle,
             Self::CountersWrong { due: None, .. }
             | Self::SeatsUnread { .. }
             | Self::SagaStopped { .. }
@@ -197,7 +208,9 @@ impl Violation {
             Self::SeatsUnread { .. } => "Run reconcile when less is going on, or give it more time.",
             Self::HoldOrphaned { .. } | Self::WishForgotten { .. } => "Nothing yet: the next run tries again.",
             Self::SagaStopped { .. } => "Follow the runbook of a stuck booking.",
-            Self::PaymentInDoubt { .. } => "See whether the payment provider answers; the next run asks again.",
+            Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => {
+                "See whether the payment provider answers; the next run asks again."
+            }
             Self::ConfirmedWithoutMoney { .. } => {
                 "Compare with the provider's record; cancel the ticket if it was given back."
             }
@@ -213,7 +226,7 @@ impl Violation {
         match self {
             Self::CountersWrong { .. } | Self::SeatsUnread { .. } => 0,
             Self::HoldOrphaned { .. } | Self::WishForgotten { .. } | Self::SagaStopped { .. } => 1,
-            Self::PaymentInDoubt { .. } => 2,
+            Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => 2,
             Self::ConfirmedWithoutMoney { .. } | Self::CancelledWithMoney { .. } => 3,
             Self::ConfirmedWithoutSeats { .. } | Self::CancelledWithSeats { .. } => 4,
         }
@@ -237,6 +250,11 @@ impl Booking {
         let mut found = Vec::new();
         if let Some(payment) = self.payment.as_ref().filter(|payment| payment.status == PaymentStatus::Processing) {
             found.push(Violation::PaymentInDoubt { payment_id: payment.id, ticket_id, since: payment.updated_at });
+        }
+        if let Some(payment) = self.payment.as_ref().filter(|payment| payment.status == PaymentStatus::Success)
+            && let Some(RefundWish { reason, since }) = payment.refund_wish.clone()
+        {
+            found.push(Violation::RefundUnfinished { payment_id: payment.id, ticket_id, since, reason });
         }
         match self.ticket.status {
             TicketStatus::Pending => found.push(self.never_ended(payment)),
@@ -266,7 +284,11 @@ impl Booking {
     /// Whether nothing of it has moved for as long as the grace, and its buyer cannot pay any more.
     fn rests(&self, now: Timestamp, grace: Grace) -> bool {
         let moved = self.payment.iter().map(|payment| payment.updated_at);
-        let moved = moved.chain(self.saga.iter().map(Saga::last_active)).fold(self.ticket.updated_at, Timestamp::max);
+        let wished = self.payment.iter().filter_map(|payment| payment.refund_wish.as_ref().map(|wish| wish.since));
+        let moved = moved
+            .chain(wished)
+            .chain(self.saga.iter().map(Saga::last_active))
+            .fold(self.ticket.updated_at, Timestamp::max);
         let held = self.ticket.status != TicketStatus::Pending || grace.is_over(self.ticket.hold_expires_at, now);
         held && grace.is_over(moved, now)
     }

@@ -12,7 +12,12 @@ use boxoffice_inventory::{
     events::RequestedBy,
 };
 use boxoffice_kernel::{InventoryId, TicketId, Timestamp, Trace};
-use boxoffice_payments::{PaymentStore, cashier::Cashier, gateway::PaymentGateway};
+use boxoffice_payments::{
+    PaymentStore,
+    cashier::{Cashier, CashierError},
+    domain::Payment,
+    gateway::PaymentGateway,
+};
 use boxoffice_tickets::{TicketStore, domain::Ticket};
 use futures_util::future::try_join_all;
 use serde::Serialize;
@@ -258,12 +263,18 @@ impl<G: PaymentGateway> Reconciler<G> {
         match (violation.remedy(), violation) {
             (Remedy::TakeBack, _) => written(self.tickets.take_back(&booking.ticket, now, &run.trace).await),
             (Remedy::Settle, Violation::PaymentInDoubt { payment_id, .. }) => {
-                let settled = self.cashier.expire(*payment_id, &run.trace).await;
-                settled.map_or_else(|error| Outcome::Postponed(error.to_string()), |_| Outcome::Repaired)
+                settled(self.cashier.expire(*payment_id, &run.trace).await)
+            }
+            (Remedy::Settle, Violation::RefundUnfinished { payment_id, reason, .. }) => {
+                settled(self.cashier.refund(*payment_id, reason, &run.trace).await)
             }
             _ => Outcome::Left,
         }
     }
+}
+
+fn settled(outcome: Result<Payment, CashierError>) -> Outcome {
+    outcome.map_or_else(|error| Outcome::Postponed(error.to_string()), |_| Outcome::Repaired)
 }
 
 fn written(outcome: Result<Written, StoreError>) -> Outcome {

@@ -11,6 +11,7 @@
 //! | [`contact`] | where a message reaches a user, and by which channel |
 //! | [`event`] | the envelope every domain event travels in |
 //! | [`idempotency`] | idempotency keys, and fingerprints of what they were used for |
+//! | [`whole`] | whole numbers in JSON |
 //! | [`schema`] | how these types show in the API's document |
 //!
 //! Nothing here knows AWS, tokio or the environment, so every rule is tested without any of them.
@@ -25,6 +26,7 @@ pub mod role;
 pub mod schema;
 pub mod text;
 pub mod time;
+pub mod whole;
 
 pub use contact::{Channel, Contact, Email, PhoneNumber, PushEndpoint};
 pub use event::{Correlation, DomainEvent, Envelope, EventMetadata, Trace};

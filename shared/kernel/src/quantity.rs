@@ -1,5 +1,6 @@
 //! Counts of seats.
 
+use crate::whole;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
 use utoipa::openapi::{
@@ -53,12 +54,8 @@ impl FromStr for Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // JSON knows no integers, only numbers without a fraction: 2.0 is one, and a client that writes it so is right.
-        let seats = f64::deserialize(deserializer)?;
-        if seats.fract() != 0.0 || !(1.0..=f64::from(Self::MAX)).contains(&seats) {
-            return Err(de::Error::custom(InvalidQuantity));
-        }
-        format!("{seats:.0}").parse().map_err(de::Error::custom)
+        let seats = whole::from_json(deserializer).map_err(|_| de::Error::custom(InvalidQuantity))?;
+        u32::try_from(seats).map_err(|_| InvalidQuantity).and_then(Self::new).map_err(de::Error::custom)
     }
 }
 

@@ -60,12 +60,16 @@ pub enum Code {
     InventoryInUse,
     /// The event has begun.
     SalesClosed,
+    /// So many seats cost more than a payment can be.
+    TotalTooLarge,
     /// The call must carry an `Idempotency-Key`.
     IdempotencyKeyRequired,
     /// The key was used for another request.
     IdempotencyKeyReused,
     /// The payment is not waiting to be paid.
     PaymentNotPending,
+    /// The payment is by another method than the caller says.
+    PaymentMethodMismatch,
     /// The payment has no money to give back.
     PaymentNotRefundable,
     /// The seats were not paid for in time.
@@ -159,7 +163,9 @@ impl Code {
             | Self::VersionConflict
             | Self::InventoryInUse
             | Self::SalesClosed
+            | Self::TotalTooLarge
             | Self::PaymentNotPending
+            | Self::PaymentMethodMismatch
             | Self::PaymentNotRefundable
             | Self::UsernameTaken
             | Self::EmailTaken
@@ -206,9 +212,11 @@ impl Code {
             Self::VersionConflict => "It was changed in between",
             Self::InventoryInUse => "Seats are held or sold",
             Self::SalesClosed => "Sales are closed",
+            Self::TotalTooLarge => "The total is more than a payment can be",
             Self::IdempotencyKeyRequired => "The Idempotency-Key header is missing",
             Self::IdempotencyKeyReused => "The Idempotency-Key was used for another request",
             Self::PaymentNotPending => "The payment is not waiting to be paid",
+            Self::PaymentMethodMismatch => "The payment is by another method",
             Self::PaymentNotRefundable => "The payment has nothing to refund",
             Self::HoldExpired => "The seats were not paid for in time",
             Self::PaymentDeclined => "The payment was declined",

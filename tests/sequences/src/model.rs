@@ -144,8 +144,11 @@ pub struct Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { total, available, held, sold, reserved, .. } = self;
-        write!(f, "{available} available + {held} held ({reserved} by hand) + {sold} sold of {total}")
+        let Self { total, available, held, sold, reserved, terms } = self;
+        write!(
+            f,
+            "{available} available + {held} held ({reserved} by hand) + {sold} sold of {total} (terms written {terms} times)"
+        )
     }
 }
 
@@ -461,7 +464,9 @@ impl Going {
                 if total < taken {
                     return "seats taken".into();
                 }
-                self.write_all(|world| (world.total, world.terms) = (total, world.terms + 1));
+                if total != self.world.total {
+                    self.write_all(|world| (world.total, world.terms) = (total, world.terms + 1));
+                }
                 "resized".into()
             }
             Call::Reserve(seats) => {

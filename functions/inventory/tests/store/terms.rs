@@ -203,6 +203,18 @@ async fn an_update_by_someone_who_saw_an_older_version_is_refused() {
 }
 
 #[tokio::test]
+async fn an_update_that_comes_again_writes_nothing() {
+    for_each_dynamodb(|database| async move {
+        let store = store(&database);
+        let id = on_sale(&store, 5).await.id;
+        let once = store.update(id, &resized(6), &trace()).await.unwrap();
+        let again = store.update(id, &resized(6), &trace()).await.unwrap();
+        assert_eq!((again.version, again.updated_at), (2, once.updated_at));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn updates_at_once_each_take_effect_in_some_order() {
     for_each_dynamodb(|database| async move {
         let store = store(&database);

@@ -15,7 +15,7 @@ use crate::{
     replayer::{ReplayError, Replayed},
 };
 use boxoffice_aws::Cursor;
-use boxoffice_kernel::Timestamp;
+use boxoffice_kernel::{Timestamp, whole};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -36,9 +36,9 @@ impl Default for PageSize {
 
 impl<'de> Deserialize<'de> for PageSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let size = usize::deserialize(deserializer)?;
-        let valid = (1..=Self::MAX).contains(&size);
-        valid.then_some(Self(size)).ok_or_else(|| de::Error::custom("must be a whole number from 1 to 1000"))
+        let size = whole::from_json(deserializer).ok().and_then(|size| usize::try_from(size).ok());
+        let size = size.filter(|size| (1..=Self::MAX).contains(size));
+        size.map(Self).ok_or_else(|| de::Error::custom("must be a whole number from 1 to 1000"))
     }
 }
 

@@ -52,7 +52,7 @@ impl NewPayment {
                 "The payment is by {}. To pay in another way, send its paymentMethodToken too.",
                 payment.method
             );
-            return Err(Problem::new(Code::ValidationError, detail).at("paymentMethod"));
+            return Err(Problem::new(Code::PaymentMethodMismatch, detail).at("paymentMethod"));
         }
         Ok(())
     }
@@ -90,7 +90,8 @@ fn refine(field: &str) -> Option<Code> {
         ),
         (status = 402, description = "`PAYMENT_DECLINED`: the provider will not take it"),
         (status = 404, description = "`PAYMENT_NOT_FOUND`: no such ticket, or its payment is still to come"),
-        (status = 409, description = "`PAYMENT_NOT_PENDING`: it was paid or ended before. `HOLD_EXPIRED`: too late")
+        (status = 409, description = "`PAYMENT_NOT_PENDING`: it was paid or ended before. `HOLD_EXPIRED`: too late. \
+            `PAYMENT_METHOD_MISMATCH`: it is to be paid in another way, and there is no token to change that")
     )
 )]
 pub async fn handle<G: PaymentGateway>(app: &App<G>, request: Request) -> Result<Answer, Problem> {
@@ -148,7 +149,7 @@ mod tests {
     fn another_method_is_named_only_with_what_to_charge() {
         let payment = payment();
         let other = || NewPayment { payment_method: Some(Method::Paypal), ..meaning(&payment) };
-        assert_eq!(refused(&other(), &payment), Some((Code::ValidationError, "paymentMethod".into())));
+        assert_eq!(refused(&other(), &payment), Some((Code::PaymentMethodMismatch, "paymentMethod".into())));
         let chargeable = NewPayment { payment_method_token: Some("pm_paypal".parse().unwrap()), ..other() };
         assert_eq!(refused(&chargeable, &payment), None);
     }

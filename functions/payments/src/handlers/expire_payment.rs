@@ -4,7 +4,7 @@
 //! |---|---|
 //! | trigger | state `Expire Payment` of the booking saga, when the wait has timed out |
 //! | reads | the payment (AP-30) |
-//! | writes | the payment (AP-34, AP-35); asks the provider about a charge under way, and calls it off |
+//! | writes | the payment (AP-34); asks the provider about a charge under way, and calls it off |
 //! | emits | `PaymentExpired`, or `PaymentCompleted` or `PaymentFailed` for a charge that was under way |
 //! | fails with | `Transient`, `Defect` |
 //! | undo | `reverse-payment` |

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | trigger | `POST /payments/{id}/refund` |
 //! | reads | the payment (AP-30) |
-//! | writes | the payment (AP-34); refunds at the provider |
+//! | writes | that it is wanted back (AP-45), then the payment (AP-34); refunds at the provider |
 //! | emits | `PaymentRefunded`, which starts the saga that releases the seats and cancels the ticket |
 //! | safe to repeat | the provider is asked under the payment's own key; a second call answers 409 |
 

@@ -3,8 +3,8 @@
 //! | | |
 //! |---|---|
 //! | trigger | state `Reverse Payment` of the booking saga |
-//! | reads | payment and instruction (AP-30, AP-32) |
-//! | writes | the payment (AP-33 to AP-35); cancels or refunds at the provider; tells a saga that waits for it |
+//! | reads | payment, and who waits for it (AP-30, AP-37) |
+//! | writes | the payment (AP-33, AP-34); cancels or refunds at the provider; tells a saga that waits for it |
 //! | emits | `PaymentExpired`; for a charge that was under way `PaymentFailed`, or `PaymentCompleted` and `PaymentRefunded` |
 //! | fails with | `Transient`, `Defect` |
 //! | is the undo of | `initiate-payment`, `await-payment`, `expire-payment` |

@@ -290,6 +290,23 @@ async fn a_refund_gives_back_what_was_charged_once() {
 }
 
 #[tokio::test]
+async fn that_a_refund_is_wanted_is_known_before_the_provider_is_asked() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database);
+        let payment = desk.paid().await;
+        assert_eq!(payment.refund_wish, None);
+        desk.provider.lose(Call::Refund, Side::After);
+        assert!(is_transient(&desk.refund(&payment).await));
+        // The money is gone, and whoever asked may never ask again.
+        assert_eq!(desk.provider.money_moved(), (1, 1));
+        let left = desk.stored(&payment).await;
+        assert_eq!((left.status, left.version), (Status::Success, payment.version));
+        assert_eq!(left.refund_wish.map(|wish| wish.reason).as_deref(), Some("asked for"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_payment_without_money_is_not_refunded() {
     for_each_dynamodb(|database| async move {
         let desk = Desk::new(database);

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | trigger | a schedule; an operator's `boxoffice reconcile`; itself, to go on where time was up |
 //! | reads | counters and reservations (AP-25 to AP-28), every ticket (AP-63) with its payment (AP-44); of what looks wrong AP-50, AP-30, AP-19, AP-72 |
-//! | writes | counters (AP-29), a ticket (AP-64), a payment in doubt (AP-34, having asked the provider); the findings' queue, metrics |
-//! | emits | `InventoryReconciled`; `TicketExpiryRequested` or `TicketCancellationRequested`; `PaymentExpired` or `PaymentCompleted` |
+//! | writes | counters (AP-29), a ticket (AP-64), a payment in doubt or wanted back (AP-34, having asked the provider); the findings' queue, metrics |
+//! | emits | `InventoryReconciled`; `TicketExpiryRequested` or `TicketCancellationRequested`; `PaymentExpired`, `PaymentCompleted` or `PaymentRefunded` |
 //! | fails with | `Transient`, `Defect` |
 //! | safe to repeat | a repair is written on condition that nothing has moved since it was decided; what was just repaired has just moved, and is not looked at |
 

@@ -184,6 +184,33 @@ async fn a_payment_in_doubt_is_asked_about_and_settled_as_the_provider_says() {
 }
 
 #[tokio::test]
+async fn a_refund_that_was_asked_for_and_not_finished_is_finished() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let event = house.on_sale(20).await;
+        let (ticket, now) = (house.confirmed(event, 2).await, later());
+        house.provider_says(Says::Nothing);
+        house.cashier.refund(ticket.id.payment(), "changed my mind", &trace()).await.unwrap_err();
+        assert_eq!(house.bookings(Timestamp::now()).await, NOTHING, "whoever asked may be asking again just now");
+
+        assert_eq!(house.bookings(now).await, ["REFUND_UNFINISHED postponed"]);
+        assert_eq!(house.payment(&ticket).await.status, PaymentStatus::Success);
+
+        house.provider_says(Says::Succeeded);
+        assert_eq!(house.bookings(now).await, ["REFUND_UNFINISHED repaired"]);
+        let payment = house.payment(&ticket).await;
+        assert_eq!(
+            (payment.status, payment.refund_reason.as_deref()),
+            (PaymentStatus::Refunded, Some("changed my mind"))
+        );
+        // As if the request had been answered: this is what starts the undo of the booking.
+        let last = database.events_of(payment.id).await.pop().unwrap();
+        assert_eq!((last.event_type.as_str(), &last.data()["refundedBy"]), ("PaymentRefunded", &"REQUEST".into()));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn while_the_provider_says_nothing_a_payment_stays_in_doubt() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);

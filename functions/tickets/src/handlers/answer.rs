@@ -140,7 +140,7 @@ impl From<BookError> for Problem {
                 Self::new(Code::IdempotencyKeyReused, detail).at("Idempotency-Key")
             }
             BookError::Deleted => Self::new(Code::TicketNotFound, format!("{error}.")),
-            BookError::TotalTooLarge(_) => Self::new(Code::InvalidQuantity, format!("{error}.")).at("quantity"),
+            BookError::TotalTooLarge(_) => Self::new(Code::TotalTooLarge, format!("{error}.")).at("quantity"),
             BookError::Store(error) => error.into(),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     UserStore,
     domain::{Change, Username},
 };
-use boxoffice_kernel::{Channel, Email, PhoneNumber, PushEndpoint, Role, Text, UserId};
+use boxoffice_kernel::{Channel, Email, PhoneNumber, PushEndpoint, Role, Text, UserId, whole};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::{Deserialize, Deserializer};
@@ -40,6 +40,7 @@ pub struct UserChange {
     role: Option<Role>,
     /// The version that was read: with it, a change that somebody else made since is not overwritten.
     #[schema(minimum = 0)]
+    #[serde(default, deserialize_with = "whole::optional")]
     version: Option<u64>,
 }
 
