@@ -49,7 +49,7 @@ test-unit: ## Run the unit and store tests only (needs no deployment)
 	@python3 scripts/test.py --unit
 
 test-scripts: ## Run the scripts' own tests, and the rules for the workflows of .github/
-	@python3 -m unittest discover --start-directory scripts --pattern '*_test.py'
+	@python3 -m unittest discover --start-directory scripts/tests
 
 coverage: ## Say which lines the unit and store tests run, and fail under 90 % of the domain
 	@python3 scripts/coverage.py $(if $(HTML),--html)

@@ -1,4 +1,4 @@
-"""The rules for `.github/workflows/`: what a workflow may be given, and by whom its steps may be written. `workflows_test.py` holds them."""
+"""The rules for `.github/workflows/`: what a workflow may be given, and by whom its steps may be written. `tests/test_workflows.py` holds them."""
 
 import re
 from collections.abc import Iterator

@@ -1,9 +1,13 @@
 """Every workflow keeps every rule, and every rule is broken once, to see that it would be noticed."""
 
+import sys
 import unittest
+from pathlib import Path
 
-import workflows
-from checkout import ROOT
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import workflows  # noqa: E402
+from checkout import ROOT  # noqa: E402
 
 GOOD = """\
 name: Example

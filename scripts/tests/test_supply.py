@@ -1,17 +1,20 @@
 """What the release, coverage and mutation scripts decide, without building anything."""
 
 import re
+import sys
 import tempfile
 import unittest
 import zipfile
 from pathlib import Path
 
-import coverage
-import mutants
-import release
-import reproduce
-from checkout import ROOT
-from boxoffice_local.console import StepFailed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import coverage  # noqa: E402
+import mutants  # noqa: E402
+import release  # noqa: E402
+import reproduce  # noqa: E402
+from checkout import ROOT  # noqa: E402
+from boxoffice_local.console import StepFailed  # noqa: E402
 
 
 class Packaging(unittest.TestCase):
