@@ -3,8 +3,8 @@
 
     mutants.py [--file PATH ...] [--list] [--jobs 1]     --list: what would be changed
 
-The unit tests alone (`--lib`, which also spares linking every function for each change): they say what the domain decides, and they take seconds. Whatever only a store test or an end-to-end test would notice
-is listed as surviving. `.cargo/mutants.toml` has what is never changed. The report goes to `.local/mutants/mutants.out/`.
+The unit tests alone: they say what the domain decides, and each change links one program. Whatever only a store test or an end-to-end test would notice is
+listed as surviving. `.cargo/mutants.toml` has what is never changed. The report goes to `.local/mutants/mutants.out/`.
 """
 
 import argparse
@@ -27,7 +27,10 @@ FILES = [
 ]
 OUTPUT = LOCAL / "mutants"
 # Those that may survive: the end of their line in the report, after the place. Each with the reason; one that is caught again fails the run too.
-ACCEPTED: dict[str, str] = {}
+ACCEPTED: dict[str, str] = {
+    "functions/inventory/src/domain.rs: replace > with >= in gather":
+        "a shard without seats is asked last, when seats are missing after all others, and gives none: the answer is None either way",
+}
 
 
 def command(files: list[str], jobs: int, more: list[str]) -> list[str]:
