@@ -2,7 +2,8 @@
 # TARGET=localstack runs everything on LocalStack in Docker in place of the embedded emulator.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down reset status logs demo on-sale test test-unit fuzz fault-matrix bench lint fmt sizes clean
+.PHONY: help setup build up down reset status logs demo on-sale test test-unit test-scripts coverage mutants fuzz fault-matrix bench lint fmt audit sizes release \
+	reproduce clean
 SHELL := /bin/sh
 export TARGET
 
@@ -47,6 +48,15 @@ test: ## Run the whole suite: unit, stores, payment server, end to end
 test-unit: ## Run the unit and store tests only (needs no deployment)
 	@python3 scripts/test.py --unit
 
+test-scripts: ## Run the scripts' own tests, and the rules for the workflows of .github/
+	@python3 -m unittest discover --start-directory scripts/tests
+
+coverage: ## Say which lines the unit and store tests run, and fail under 90 % of the domain
+	@python3 scripts/coverage.py $(if $(HTML),--html)
+
+mutants: ## Change the domain one decision at a time, and look whether a unit test notices (hours)
+	@python3 scripts/mutants.py
+
 fault-matrix: up ## Try every fault at every state of the saga; the grid goes to .local/reports/
 	@$(STACK) run -- python3 scripts/fault_matrix.py
 
@@ -62,8 +72,17 @@ lint: ## Check formatting, clippy, the templates and the state machines
 fmt: ## Format the Rust code
 	@cargo fmt --all
 
+audit: ## Check every dependency: advisories, licences, duplicates, sources (OFFLINE=1 without advisories)
+	@python3 scripts/audit.py $(if $(OFFLINE),--offline)
+
 sizes: ## Print each function's size, and fail if one is over 4 MB zipped
 	@$(STACK) build && python3 scripts/sizes.py
+
+release: ## Make what is released, for this machine's architecture (ARCHITECTURE=arm64 or x86_64): zips, bill of materials, hashes
+	@python3 scripts/release.py $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+
+reproduce: ## Build the last commit twice from nothing, and compare the bytes
+	@python3 scripts/reproduce.py $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 clean: down ## Stop everything and remove what was built (the tools stay; `rm -r .local` removes them)
 	@rm -rf target .aws-sam .local/stamps/built
