@@ -54,7 +54,7 @@ impl FromStr for Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seats = whole::from_json(deserializer).map_err(|_| de::Error::custom(InvalidQuantity))?;
+        let seats = whole::from_json(deserializer)?;
         u32::try_from(seats).map_err(|_| InvalidQuantity).and_then(Self::new).map_err(de::Error::custom)
     }
 }

@@ -36,7 +36,7 @@ impl Default for PageSize {
 
 impl<'de> Deserialize<'de> for PageSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let size = whole::from_json(deserializer).ok().and_then(|size| usize::try_from(size).ok());
+        let size = usize::try_from(whole::from_json(deserializer)?).ok();
         let size = size.filter(|size| (1..=Self::MAX).contains(size));
         size.map(Self).ok_or_else(|| de::Error::custom("must be a whole number from 1 to 1000"))
     }
