@@ -61,7 +61,7 @@ fault-matrix: up ## Try every fault at every state of the saga; the grid goes to
 	@$(STACK) run -- python3 scripts/fault_matrix.py
 
 bench: up ## Measure cold starts, memory and sizes, beside the same handler in Python and Node
-	@$(STACK) run -- python3 bench/bench.py
+	@$(STACK) run -- python3 bench/bench.py && $(STACK) run -- python3 bench/cost.py
 
 fuzz: ## Give every parser inputs, guided by coverage (TIME=60 seconds each; TARGET_NAME=bodies for one)
 	@python3 scripts/fuzz.py --seconds $(or $(TIME),60) $(if $(TARGET_NAME),--target $(TARGET_NAME))

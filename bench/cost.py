@@ -18,6 +18,8 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -223,18 +225,25 @@ def bookings(stack: Stack, recorder: Recorder) -> list[Counted]:
     ]
 
 
-def measure() -> list[Counted]:
-    stack = Stack()
+@contextmanager
+def recorded(stack: Stack) -> Iterator[Recorder]:
+    """A recorder between every function and what it asks of AWS, until the end."""
     with Recorder(Emulator(AWS_ENDPOINT)) as recorder:
         originals = {function["FunctionName"]: function.get("Environment", {}).get("Variables", {}) for function in stack.functions()}
         try:
             for function, variables in originals.items():
                 url = recorder.url(function.removeprefix(f"{STACK_NAME}-"))
                 stack.give_variables(function, variables | {f"AWS_ENDPOINT_URL_{service}": url for service in RECORDED})
-            return bookings(stack, recorder)
+            yield recorder
         finally:
             for function, variables in originals.items():
                 stack.give_variables(function, variables)
+
+
+def measure() -> list[Counted]:
+    stack = Stack()
+    with recorded(stack) as recorder:
+        return bookings(stack, recorder)
 
 
 def priced(counted: Counted, prices: dict) -> dict:
