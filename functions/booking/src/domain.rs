@@ -206,4 +206,37 @@ mod tests {
         );
         assert_eq!(saga(&[(Step::ConfirmTicket, StepStatus::Completed)]).compensation_reason(), None);
     }
+
+    #[test]
+    fn a_status_has_one_spelling() {
+        use Status::{Compensated, Compensating, Completed, InProgress, NeedsAttention, Started};
+        for status in [Started, InProgress, Completed, Compensating, Compensated, NeedsAttention] {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+            assert_eq!(status.to_string(), status.name());
+        }
+    }
+
+    #[test]
+    fn a_booking_that_is_taken_back_ends_with_its_ticket() {
+        let now = Timestamp::now();
+        let entry = Entry {
+            status: StepStatus::Compensated,
+            attempt: 1,
+            started_at: now,
+            executed_at: now,
+            reason: None,
+            error_code: None,
+            error_message: None,
+        };
+        let saga = Saga {
+            ticket_id: TicketId::generate(),
+            user_id: UserId::generate(),
+            started_at: now,
+            called_off_at: None,
+            called_off_because: None,
+            redriven_at: None,
+            steps: BTreeMap::from([(Step::CancelTicket, entry)]),
+        };
+        assert_eq!(saga.completed_at(), Some(now));
+    }
 }

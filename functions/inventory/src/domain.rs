@@ -480,4 +480,52 @@ mod tests {
             }
         }
     }
+
+    /// Two shards of 75 seats.
+    fn inventory() -> Inventory {
+        Inventory::open(InventoryId::generate(), terms(150), now())
+    }
+
+    #[test]
+    fn seats_reserved_by_hand_are_given_back_where_they_were_taken() {
+        let mut inventory = inventory();
+        for (shard, reserved) in inventory.shards.iter_mut().zip([1, 2]) {
+            (shard.available, shard.held, shard.reserved) = (60, 15, reserved);
+        }
+        let all = vec![Allocation { shard: 1, seats: 2 }, Allocation { shard: 0, seats: 1 }];
+        assert_eq!(inventory.plan_return(quantity(3)), Ok(all));
+        assert_eq!(inventory.plan_return(quantity(4)), Err(3));
+    }
+
+    #[test]
+    fn an_event_moves_into_the_future_only() {
+        let on = |date| Revision { event_date: Some(date), ..Revision::default() };
+        assert_eq!(inventory().revise(&on(now()), now()).unwrap_err(), Unchangeable::PastDate);
+        let tomorrow = now().plus_seconds(86_400);
+        let (revised, _) = inventory().revise(&on(tomorrow), now()).unwrap().unwrap();
+        assert_eq!(revised.terms, Terms { event_date: tomorrow, ..terms(150) });
+    }
+
+    #[test]
+    fn a_revision_changes_what_it_names_and_is_a_version_of_its_own() {
+        let later = now().plus_seconds(60);
+        let wanted = Terms {
+            event_name: "Matinee".parse().unwrap(),
+            total_seats: quantity(151),
+            price: Money { amount: Amount::from_minor(2990).unwrap(), currency: Currency::Chf },
+            location: "Garden".parse().unwrap(),
+            ..terms(150)
+        };
+        let revision = Revision {
+            event_name: Some(wanted.event_name.clone()),
+            total_seats: Some(wanted.total_seats),
+            price: Some(wanted.price.amount),
+            currency: Some(wanted.price.currency),
+            location: Some(wanted.location.clone()),
+            ..Revision::default()
+        };
+        let (revised, _) = inventory().revise(&revision, later).unwrap().unwrap();
+        assert_eq!((revised.version, revised.created_at, revised.updated_at), (2, now(), later));
+        assert_eq!((revised.available(), revised.terms), (151, wanted));
+    }
 }

@@ -471,4 +471,30 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_status_reads_as_it_is_spelled() {
+        for status in Status::ALL {
+            assert_eq!(status.to_string(), status.name());
+        }
+    }
+
+    #[test]
+    fn a_ticket_says_why_the_saga_turned_wherever_it_was() {
+        use CancellationReason as Reason;
+        for (error, reason) in [
+            ("HoldExpired", Reason::HoldExpired),
+            ("PaymentDeclined", Reason::PaymentDeclined),
+            ("BookingCancelled", Reason::CancelledByBuyer),
+            ("CompensationRequested", Reason::CancelledByOperator),
+            ("PaymentRefunded", Reason::PaymentRefunded),
+            ("HoldLost", Reason::HoldLost),
+            ("SeatsGone", Reason::HoldLost),
+            ("PaymentVoided", Reason::BookingFailed),
+        ] {
+            for step in ["Await Payment", "Confirm Ticket"] {
+                assert_eq!(Reason::of_failure(error, step), reason, "{error} at {step}");
+            }
+        }
+    }
 }

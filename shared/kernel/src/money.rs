@@ -245,4 +245,39 @@ mod tests {
             prop_assert!(parse(&json).is_err());
         }
     }
+
+    #[test]
+    fn the_greatest_amount_is_one_and_a_cent_more_is_not() {
+        assert_eq!(Amount::from_minor(Amount::MAX.minor()), Ok(Amount::MAX));
+        assert_eq!(Amount::from_minor(Amount::MAX.minor() + 1), Err(InvalidAmount::TooLarge));
+        assert_eq!(Amount::from_wire(10_000_000_000.0), Ok(Amount::MAX));
+    }
+
+    #[test]
+    fn a_refusal_says_which_way_the_number_is_wrong() {
+        for (number, refusal) in [
+            (0.0, InvalidAmount::NotPositive),
+            (-1.0, InvalidAmount::NotPositive),
+            (f64::NAN, InvalidAmount::NotPositive),
+            (1e99, InvalidAmount::TooLarge),
+            (0.001, InvalidAmount::TooPrecise),
+        ] {
+            assert_eq!(Amount::from_wire(number), Err(refusal), "{number}");
+        }
+    }
+
+    #[test]
+    fn an_amount_reads_with_two_decimals() {
+        for (minor, text) in [(5, "0.05"), (1999, "19.99"), (500, "5.00")] {
+            assert_eq!(Amount::from_minor(minor).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_currency_reads_as_its_code_everywhere() {
+        for code in ["AUD", "CAD", "CHF", "DKK", "EUR", "GBP", "INR", "NOK", "NZD", "PLN", "SEK", "USD"] {
+            let currency: Currency = serde_json::from_value(serde_json::json!(code)).unwrap();
+            assert_eq!((currency.code(), currency.to_string().as_str()), (code, code));
+        }
+    }
 }

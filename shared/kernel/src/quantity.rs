@@ -94,4 +94,9 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_quantity_reads_as_its_number() {
+        assert_eq!(Quantity::new(12).unwrap().to_string(), "12");
+    }
 }
