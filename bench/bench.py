@@ -205,7 +205,7 @@ def access_token() -> str:
 
 def an_inventory_id() -> str:
     return call("/inventory", {
-        "eventName": f"Bench {time.time_ns()}", "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 500, "price": 49.90, "currency": "EUR",
+        "eventName": f"Bench {time.time_ns()}", "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 400, "price": 49.90, "currency": "EUR",
         "location": "Hall 1",
     }, access_token())["id"]
 

@@ -3,7 +3,7 @@
 //! | Item | `pk` | `sk` |
 //! |---|---|---|
 //! | terms of an event on sale | `INV#<inventoryId>` | `TERMS` |
-//! | some of its seats | `INV#<inventoryId>` | `SHARD#<number>` |
+//! | some of its seats | `INV#<inventoryId>`, of later shards `INV#<inventoryId>#<partition>` | `SHARD#<number>` |
 //! | its name, taken | `NAME#<eventName>` | `NAME` |
 //! | a ticket's seats | `RSV#<reservationId>` | `RSV` |
 //! | an idempotency key, used | `KEY#<userId>#<key>` | `KEY` |
@@ -13,8 +13,8 @@
 use crate::{
     counters::{Counter, Counters, Discrepancy},
     domain::{
-        Allocation, EventName, Inventory, NotForSale, Reservation, ReservationState, Revision, Shard, ShardChange,
-        Terms, Unchangeable,
+        Allocation, EventName, Inventory, MAX_SHARDS, NotForSale, Reservation, ReservationState, Revision,
+        SHARDS_PER_PARTITION, Shard, ShardChange, Terms, Unchangeable,
     },
     events::{
         InventoryCreated, InventoryDeleted, InventoryReconciled, InventoryReleased, InventoryReserved, InventorySold,
@@ -191,6 +191,19 @@ fn inventory_key(id: InventoryId) -> AttributeValue {
     text(format_args!("INV#{id}"))
 }
 
+/// A partition of an event: the first has its terms too, and is all there is of a small one.
+fn partition_key(id: InventoryId, partition: u32) -> AttributeValue {
+    match partition {
+        0 => inventory_key(id),
+        later => text(format_args!("INV#{id}#{later:02}")),
+    }
+}
+
+/// The partition of an event that has this shard.
+pub fn shard_partition(id: InventoryId, shard: u32) -> AttributeValue {
+    partition_key(id, shard / SHARDS_PER_PARTITION)
+}
+
 fn shard_key(number: u32) -> String {
     format!("SHARD#{number:03}")
 }
@@ -236,6 +249,8 @@ struct TermsItem {
     price_minor: Amount,
     currency: Currency,
     location: crate::domain::Location,
+    /// How many shards there are, and so in how many partitions.
+    shards: u32,
     version: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -252,6 +267,7 @@ impl From<&Inventory> for TermsItem {
             price_minor: terms.price.amount,
             currency: terms.price.currency,
             location: terms.location.clone(),
+            shards: u32::try_from(inventory.shards.len()).unwrap_or(MAX_SHARDS),
             version: inventory.version,
             created_at: inventory.created_at,
             updated_at: inventory.updated_at,
@@ -260,6 +276,11 @@ impl From<&Inventory> for TermsItem {
 }
 
 impl TermsItem {
+    /// In how many partitions the shards lie.
+    fn partitions(&self) -> u32 {
+        self.shards.div_ceil(SHARDS_PER_PARTITION)
+    }
+
     fn into_inventory(self, mut shards: Vec<Shard>) -> Inventory {
         shards.sort_by_key(|shard| shard.number);
         Inventory {
@@ -343,38 +364,113 @@ impl InventoryStore {
         Ok(Self::new(client, config::required("INVENTORY_TABLE")?, events))
     }
 
-    /// AP-10 get inventory: the terms and every shard, in one consistent query.
+    /// AP-10 get inventory: the terms and every shard, consistently.
     ///
     /// # Errors
     /// When the store does.
     pub async fn get(&self, id: InventoryId) -> Result<Option<Inventory>, StoreError> {
-        let found = self.partition::<ShardItem>(id).await?;
+        let found = self.whole::<ShardItem>(id).await?;
         Ok(found.map(|(terms, shards)| terms.into_inventory(shards.into_iter().map(Shard::from).collect())))
     }
 
+    /// AP-48 plan a hold: the event under the terms there are, and the seats to take.
+    ///
+    /// A first look is at one partition, in turn, and not a consistent one, so that a crowd of buyers does not read every shard for each of its bookings: the
+    /// conditions of the write prove what it shows. Only a look at all shards as they are refuses, and so does each after the first.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn plan_hold(
+        &self,
+        id: InventoryId,
+        quantity: Quantity,
+        seed: usize,
+        round: usize,
+        now: Timestamp,
+    ) -> Result<Option<(Inventory, Result<Vec<Allocation>, NotForSale>)>, StoreError> {
+        if round == 0
+            && let Some(glimpse) = self.glimpse(id, seed).await?
+            && let Ok(plan) = glimpse.plan_hold(quantity, seed, now)
+        {
+            return Ok(Some((glimpse, Ok(plan))));
+        }
+        let Some(inventory) = self.get(id).await? else { return Ok(None) };
+        let plan = inventory.plan_hold(quantity, seed, now);
+        Ok(Some((inventory, plan)))
+    }
+
+    /// The terms, and the shards of the partition in turn, as they were a moment ago: to plan on, not to refuse on.
+    async fn glimpse(&self, id: InventoryId, seed: usize) -> Result<Option<Inventory>, StoreError> {
+        let Some((terms, mut shards)) = self.first_partition(id, Freshness::Eventual).await? else { return Ok(None) };
+        let partitions = terms.partitions();
+        // Not by the digits of the seed that choose a shard within the partition.
+        let turn = seed / SHARDS_PER_PARTITION as usize % partitions.max(1) as usize;
+        let turn = u32::try_from(turn).unwrap_or(0);
+        if turn > 0 {
+            shards = self.partition(id, turn, Freshness::Eventual).await?;
+        }
+        let shards = shards.into_iter().map(|item| read::<ShardItem>("shard", item).map(Shard::from));
+        Ok(Some(terms.into_inventory(shards.collect::<Result<_, _>>()?)))
+    }
+
     /// The terms and every shard, as whatever its reader makes of one; nothing when it is off sale.
-    async fn partition<S: DeserializeOwned>(&self, id: InventoryId) -> Result<Option<(TermsItem, Vec<S>)>, StoreError> {
+    async fn whole<S: DeserializeOwned>(&self, id: InventoryId) -> Result<Option<(TermsItem, Vec<S>)>, StoreError> {
+        /// How many partitions are read at once: each takes a connection.
+        const AT_ONCE: usize = 4;
+        /// How often to look again when the terms were rewritten meanwhile.
+        const LOOKS: usize = 3;
+        let mut look = 0;
+        loop {
+            look += 1;
+            let Some((terms, mut items)) = self.first_partition(id, Freshness::Consistent).await? else {
+                return Ok(None);
+            };
+            let later: Vec<_> = (1..terms.partitions()).collect();
+            for some in later.chunks(AT_ONCE) {
+                let some = some.iter().map(|partition| self.partition(id, *partition, Freshness::Consistent));
+                items.extend(try_join_all(some).await?.into_iter().flatten());
+            }
+            // Who rewrites the terms rewrites every shard with them: shards under others were read before or after that.
+            let version = number(terms.version);
+            let current = items.iter().all(|item| item.get("inventoryVersion") == Some(&version));
+            if current || later.is_empty() || look == LOOKS {
+                let shards = items.into_iter().map(|item| read("shard", item)).collect::<Result<_, _>>()?;
+                return Ok(Some((terms, shards)));
+            }
+        }
+    }
+
+    /// The terms and the first shards; nothing when it is off sale.
+    async fn first_partition(
+        &self,
+        id: InventoryId,
+        freshness: Freshness,
+    ) -> Result<Option<(TermsItem, Vec<Item>)>, StoreError> {
         let mut terms = None;
         let mut shards = Vec::new();
-        let mut pages = self
+        for item in self.partition(id, 0, freshness).await? {
+            match item.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) {
+                Some("TERMS") if item.contains_key("deletedAt") => return Ok(None),
+                Some("TERMS") => terms = Some(read::<TermsItem>("terms", item)?),
+                _ => shards.push(item),
+            }
+        }
+        Ok(terms.map(|terms| (terms, shards)))
+    }
+
+    /// Everything in one partition of an event.
+    async fn partition(&self, id: InventoryId, partition: u32, freshness: Freshness) -> Result<Vec<Item>, StoreError> {
+        let pages = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", inventory_key(id))
-            .consistent_read(true)
+            .expression_attribute_values(":pk", partition_key(id, partition))
+            .consistent_read(freshness.is_consistent())
             .into_paginator()
             .items()
             .send();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(StoreError::from_sdk)?;
-            match item.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) {
-                Some("TERMS") if item.contains_key("deletedAt") => return Ok(None),
-                Some("TERMS") => terms = Some(read::<TermsItem>("terms", item)?),
-                _ => shards.push(read("shard", item)?),
-            }
-        }
-        Ok(terms.map(|terms| (terms, shards)))
+        pages.collect::<Result<_, _>>().await.map_err(StoreError::from_sdk)
     }
 
     /// AP-11 find inventory by name.
@@ -475,12 +571,12 @@ impl InventoryStore {
         Ok(terms.map(|terms| terms.id))
     }
 
-    /// AP-26 get counters: the total and every shard's counters as they are, whatever they are, in one consistent query.
+    /// AP-26 get counters: the total and every shard's counters as they are, whatever they are, consistently.
     ///
     /// # Errors
     /// When the store does.
     pub async fn counters(&self, id: InventoryId) -> Result<Option<Counters>, StoreError> {
-        let Some((terms, mut shards)) = self.partition::<Counter>(id).await? else { return Ok(None) };
+        let Some((terms, mut shards)) = self.whole::<Counter>(id).await? else { return Ok(None) };
         shards.sort_by_key(|shard| shard.number);
         Ok(Some(Counters {
             inventory_id: id,
@@ -722,7 +818,7 @@ impl InventoryStore {
             for shard in &inventory.shards {
                 let delete = Delete::builder()
                     .table_name(&self.table)
-                    .key("pk", inventory_key(id))
+                    .key("pk", shard_partition(id, shard.number))
                     .key("sk", text(shard_key(shard.number)))
                     .condition_expression("held = :none AND sold = :none")
                     .expression_attribute_values(":none", number(0_u32))
@@ -1059,7 +1155,10 @@ impl InventoryStore {
     }
 
     fn shard_update(&self, id: InventoryId, shard: u32) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
-        Update::builder().table_name(&self.table).key("pk", inventory_key(id)).key("sk", text(shard_key(shard)))
+        Update::builder()
+            .table_name(&self.table)
+            .key("pk", shard_partition(id, shard))
+            .key("sk", text(shard_key(shard)))
     }
 
     fn put_new(&self, item: Item) -> Result<Put, StoreError> {
@@ -1119,7 +1218,7 @@ fn new_shard(inventory: &Inventory, shard: u32, seats: u32) -> Result<Item, Stor
         reserved: 0,
         inventory_version: inventory.version,
     };
-    write(&item, inventory_key(inventory.id), &shard_key(shard))
+    write(&item, shard_partition(inventory.id, shard), &shard_key(shard))
 }
 
 fn by_hand(inventory: &Inventory, reservation_id: ReservationId, quantity: Quantity) -> Seats {

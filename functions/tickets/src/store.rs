@@ -28,7 +28,6 @@ use boxoffice_aws::{
 use boxoffice_inventory::{
     EventName, HoldGuard, InventoryStore, SaleGuard,
     domain::{NotForSale, Reservation, ReservationState},
-    store::order,
 };
 use boxoffice_kernel::{
     Amount, Currency, DomainEvent, Envelope, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, TicketId,
@@ -581,36 +580,44 @@ impl Desk {
             EventRef::Name(name) => self.inventory.find(name).await?.ok_or(BookError::NoSuchEvent)?,
         };
         let id = TicketId::generate();
-        transaction::until_current(|| async {
-            let inventory = self.inventory.get(inventory_id).await?.ok_or(BookError::NoSuchEvent)?;
-            let now = Timestamp::now();
-            let allocations = inventory.plan_hold(order.quantity, self::order(id), now)?;
-            let ticket = Ticket::book(id, order.user_id, &inventory, order.quantity, self.hold_seconds, now)?;
-            let reservation = Reservation::hold(id, &inventory, order.quantity, allocations);
-            let key_item = KeyItem { fingerprint: fingerprint.clone(), ticket_id: id };
-            let key_item = write(&key_item, idempotency_key(order.caller, key), KEY)?;
-            let mut item = write(&TicketItem::from(&ticket), ticket_key(id), TICKET)?;
-            item.extend(Lists::with(&ticket).iter().flat_map(|list| list.entry(id)));
-            let event = TicketCreated { booking: (&ticket).into() };
-            let mut transaction = Transaction::new()
-                .put(BookGuard::Key, self.tickets.put_new(key_item)?)
-                .put(BookGuard::New, self.tickets.put_new(item)?)
-                .put(BookGuard::New, self.tickets.event(event, &ticket, trace)?);
-            if let Some(instruction) = &order.instruction {
-                let put = PaymentStore::instruct(&self.payments_table, id, instruction)?;
-                transaction = transaction.put(BookGuard::New, put);
-            }
-            let transaction = self.inventory.hold(transaction, &inventory, &reservation, trace, BookGuard::Seats)?;
-            match transaction.commit(&self.tickets.client).await {
-                Ok(_) => Ok(Attempt::Done(Booked::New(ticket))),
-                // When the key is not there after all, the order is looked at again.
-                Err(Uncommitted::Refused(refusals)) if refusals.has(&BookGuard::Key) => {
-                    let replayed = self.replay(order.caller, key, fingerprint).await?;
-                    Ok(replayed.map_or(Attempt::Overtaken, Attempt::Done))
+        let mut rounds = 0..;
+        transaction::until_current(|| {
+            let round = rounds.next().unwrap_or(usize::MAX);
+            async move {
+                let now = Timestamp::now();
+                // By chance, each time anew: who was overtaken on one shard together does not meet on the next.
+                let turn = fastrand::usize(..);
+                let planned = self.inventory.plan_hold(inventory_id, order.quantity, turn, round, now).await?;
+                let (inventory, plan) = planned.ok_or(BookError::NoSuchEvent)?;
+                let allocations = plan?;
+                let ticket = Ticket::book(id, order.user_id, &inventory, order.quantity, self.hold_seconds, now)?;
+                let reservation = Reservation::hold(id, &inventory, order.quantity, allocations);
+                let key_item = KeyItem { fingerprint: fingerprint.clone(), ticket_id: id };
+                let key_item = write(&key_item, idempotency_key(order.caller, key), KEY)?;
+                let mut item = write(&TicketItem::from(&ticket), ticket_key(id), TICKET)?;
+                item.extend(Lists::with(&ticket).iter().flat_map(|list| list.entry(id)));
+                let event = TicketCreated { booking: (&ticket).into() };
+                let mut transaction = Transaction::new()
+                    .put(BookGuard::Key, self.tickets.put_new(key_item)?)
+                    .put(BookGuard::New, self.tickets.put_new(item)?)
+                    .put(BookGuard::New, self.tickets.event(event, &ticket, trace)?);
+                if let Some(instruction) = &order.instruction {
+                    let put = PaymentStore::instruct(&self.payments_table, id, instruction)?;
+                    transaction = transaction.put(BookGuard::New, put);
                 }
-                // The seats moved, or the terms did: plan again on what is there now.
-                Err(Uncommitted::Refused(_)) => Ok(Attempt::Overtaken),
-                Err(Uncommitted::Store(error)) => Err(error.into()),
+                let transaction =
+                    self.inventory.hold(transaction, &inventory, &reservation, trace, BookGuard::Seats)?;
+                match transaction.commit(&self.tickets.client).await {
+                    Ok(_) => Ok(Attempt::Done(Booked::New(ticket))),
+                    // When the key is not there after all, the order is looked at again.
+                    Err(Uncommitted::Refused(refusals)) if refusals.has(&BookGuard::Key) => {
+                        let replayed = self.replay(order.caller, key, fingerprint).await?;
+                        Ok(replayed.map_or(Attempt::Overtaken, Attempt::Done))
+                    }
+                    // The seats moved, or the terms did: plan again on what is there now.
+                    Err(Uncommitted::Refused(_)) => Ok(Attempt::Overtaken),
+                    Err(Uncommitted::Store(error)) => Err(error.into()),
+                }
             }
         })
         .await

@@ -22,7 +22,7 @@ use boxoffice_inventory::{
     Inventory, InventoryStore,
     domain::{NotForSale, Revision, Shard, Terms},
     handlers::{release_hold, renew_hold, verify_hold},
-    store::{SeatsError, UpdateError},
+    store::{SeatsError, UpdateError, shard_partition},
 };
 use boxoffice_kernel::{
     Amount, Currency, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, TicketId, Timestamp, UserId,
@@ -326,7 +326,7 @@ impl House {
         for allocation in found.allocations {
             let credit = Update::builder()
                 .table_name(table)
-                .key("pk", text(format_args!("INV#{}", found.inventory_id)))
+                .key("pk", shard_partition(found.inventory_id, allocation.shard))
                 .key("sk", text(format_args!("SHARD#{:03}", allocation.shard)))
                 .update_expression("SET available = available + :seats, held = held - :seats")
                 .expression_attribute_values(":seats", number(allocation.seats))
@@ -391,7 +391,7 @@ impl House {
         }
     }
 
-    /// An event's seats as they lie in the table, whether they add up or not.
+    /// A small event's seats as they lie in the table, all in one partition, whether they add up or not.
     pub async fn count(&self, event: InventoryId) -> Counts {
         let mut counts = Counts { total: 0, available: 0, held: 0, sold: 0, reserved: 0, terms: 0 };
         for item in self.query(Table::Inventory, "pk", format!("INV#{event}")).await {

@@ -64,7 +64,8 @@ impl Database {
         for item in self.items(Table::Inventory).await {
             match (text(&item, "pk"), text(&item, "sk")) {
                 (pk, "TERMS") if pk == partition => seats.total = number(&item, "totalSeats"),
-                (pk, sk) if pk == partition && sk.starts_with("SHARD#") => {
+                // A large event's shards lie in further partitions: `INV#<id>#<number>`.
+                (pk, sk) if pk.starts_with(&partition) && sk.starts_with("SHARD#") => {
                     let [available, held, sold, reserved] =
                         ["available", "held", "sold", "reserved"].map(|counter| number(&item, counter));
                     seats.available += available;

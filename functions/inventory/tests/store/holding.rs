@@ -11,6 +11,7 @@ use boxoffice_inventory::{
 };
 use boxoffice_kernel::{Amount, TicketId, Timestamp};
 use boxoffice_testing::{for_each_dynamodb, trace};
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn a_hold_moves_seats_from_available_to_held() {
@@ -98,6 +99,41 @@ async fn the_last_seats_are_found_wherever_they_are() {
         let shards: Vec<u32> =
             store.get(id).await.unwrap().unwrap().shards.iter().map(|s| s.available + s.held).collect();
         assert_eq!(shards, [1, 2, 1, 3], "each shard has its own seats back");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_large_event_lies_in_several_partitions_and_is_one() {
+    for_each_dynamodb(|database| async move {
+        let store = store(&database);
+        let id = on_sale_in_shards(&store, &[1; 10]).await.id;
+        let all = store.get(id).await.unwrap().unwrap();
+        assert_eq!(all.shards.iter().map(|shard| shard.number).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+
+        let plan =
+            async |seats, seed| store.plan_hold(id, quantity(seats), seed, 0, Timestamp::now()).await.unwrap().unwrap();
+        let mut planned = BTreeSet::new();
+        for seed in 0..24 {
+            let (glimpse, allocations) = plan(1, seed).await;
+            assert!(glimpse.shards.len() <= 4, "one seat needs no look at every shard");
+            planned.insert(allocations.unwrap()[0].shard);
+        }
+        assert_eq!(planned.len(), 10, "every shard has its turn");
+        let (_, gathered) = plan(6, 0).await;
+        assert_eq!(gathered.unwrap().len(), 6, "what one partition has too few of is gathered from all");
+        let (_, refused) = plan(11, 0).await;
+        assert_eq!(refused, Err(NotForSale::SoldOut { available: 10, wanted: 11 }));
+
+        let ticket = hold(&database, id, 6).await;
+        assert_eq!(database.seats(id).await.counts(), (4, 6, 0));
+        let grown = store.update(id, &resized(1500), &trace()).await.unwrap();
+        assert_eq!((grown.shards.len(), store.get(id).await.unwrap().unwrap()), (15, grown));
+        assert_eq!(database.seats(id).await.counts(), (1494, 6, 0));
+        store.release(ticket, "BookingCancelled", &trace()).await.unwrap();
+        store.delete(id, &trace()).await.unwrap();
+        assert_eq!(store.get(id).await.unwrap(), None);
+        assert_eq!(database.count_seats(id).await.available, 0, "no shard is left behind");
     })
     .await;
 }

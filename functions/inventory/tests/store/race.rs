@@ -10,7 +10,7 @@ use boxoffice_aws::{
 use boxoffice_inventory::{
     Inventory,
     domain::{NotForSale, Reservation, Unchangeable},
-    store::{UpdateError, order},
+    store::{UpdateError, order, shard_partition},
 };
 use boxoffice_kernel::{InventoryId, TicketId, Timestamp};
 use boxoffice_testing::{Database, Seats, Table, for_each_dynamodb, trace};
@@ -44,7 +44,7 @@ async fn write_unconditionally(database: &Database, inventory: &Inventory, reser
     let updates = reservation.allocations.iter().map(|allocation| {
         Update::builder()
             .table_name(table)
-            .key("pk", text(format_args!("INV#{}", inventory.id)))
+            .key("pk", shard_partition(inventory.id, allocation.shard))
             .key("sk", text(format_args!("SHARD#{:03}", allocation.shard)))
             .update_expression("SET available = available - :seats, held = held + :seats")
             .expression_attribute_values(":seats", number(allocation.seats))

@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `POST /tickets`, with an `Idempotency-Key` |
-//! | reads | the key (AP-51), the event's terms and shards (AP-10, AP-11) |
+//! | reads | the key (AP-51), the event's terms and some of its shards (AP-48, AP-11) |
 //! | writes | seats, ticket, key and payment instruction, in one transaction (AP-54); of a refusal, a metric |
 //! | emits | `TicketCreated`, `InventoryReserved` |
 //! | safe to repeat | the caller's key is written with the ticket: a repeat finds the ticket |
