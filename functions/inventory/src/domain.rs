@@ -14,7 +14,7 @@ pub type Location = Text<300>;
 /// The seats one shard is made for. A shard takes about 500 bookings a second (1,000 write units, two for each transactional
 /// write), so a sale of `n` seats in shards of this size ends in seconds however hot it is. See `docs/adr/0003-seat-shards.md`.
 pub const SEATS_PER_SHARD: u32 = 100;
-/// The most shards an event has: a transaction that changes all of them must stay below DynamoDB's 100 items.
+/// The most shards an event has: a hold gathered from all of them, with six items more, must stay below DynamoDB's 100 items.
 pub const MAX_SHARDS: u32 = 90;
 
 /// How many of an event's shards lie in one partition of the table, from the first on. A partition takes what a shard does, about 500 bookings a second, but shards
