@@ -54,7 +54,7 @@ test-scripts: ## Run the scripts' own tests, and the rules for the workflows of 
 coverage: ## Say which lines the unit and store tests run, and fail under 90 % of the domain
 	@python3 scripts/coverage.py $(if $(HTML),--html)
 
-mutants: ## Change the domain one decision at a time, and look whether a unit test notices (hours)
+mutants: ## Change the domain one decision at a time, and look whether a unit test notices (20 min)
 	@python3 scripts/mutants.py
 
 fault-matrix: up ## Try every fault at every state of the saga; the grid goes to .local/reports/
