@@ -161,6 +161,22 @@ impl Tables {
         written.map(|_| ()).map_err(|error| Failure::of(format_args!("overwriting {pk} of {table}"), &error))
     }
 
+    /// Writes what an undo that failed for good would have left: how one is made to fail is in `payment_outages`.
+    ///
+    /// # Errors
+    /// When the ticket has no saga, or the table cannot be written.
+    pub async fn record_as_stuck(&self, ticket_id: &str) -> Outcome<()> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let entry = HashMap::from([
+            ("status".to_owned(), text("COMPLETED")),
+            ("attempt".to_owned(), AttributeValue::N("1".to_owned())),
+            ("startedAt".to_owned(), text("2026-01-01T00:00:00.000Z")),
+            ("executedAt".to_owned(), text("2026-01-01T00:00:00.000Z")),
+        ]);
+        let step = ("step:record-stuck-booking".to_owned(), AttributeValue::M(entry));
+        self.overwrite("SagasTable", (&format!("SAGA#{ticket_id}"), "SAGA"), &[step]).await
+    }
+
     /// Removes an item, past the product.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ async fn numbers_beyond_reason_are_refused() -> Verdict {
         refused(&case, written(&house, &event_with("price", number)), 400, "INVALID_JSON", None).await?;
     }
     let show = house.show(10).await?;
-    for version in ["18446744073709551616", "-1", "1e400", "1.5", "-0"] {
+    for version in ["18446744073709551616", "-1", "1e400", "1.5"] {
         let change = house.manager.call(reqwest::Method::PUT, &format!("/inventory/{}", show.id()));
         let change = change.text("application/json", format!("{{\"price\":5,\"version\":{version}}}"));
         refused(&format!("version = {version}"), change, 400, "VALIDATION_ERROR", Some("version")).await?;

@@ -1,6 +1,5 @@
 //! What an operator does, over HTTP and at a terminal.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use boxoffice_e2e::{
     Booking, BoxOffice, Card, Outcome, SagaStatus, Seats, Verdict, ensure,
     story::{fresh, fresh_id},
@@ -8,7 +7,6 @@ use boxoffice_e2e::{
     wait::{Look, SOON, until},
 };
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 /// Whether a booking's saga is among those that run.
 async fn is_running(house: &BoxOffice, booking: &Booking) -> Outcome<bool> {
@@ -32,7 +30,7 @@ pub(crate) async fn of_operators(house: &BoxOffice) -> Outcome<Vec<StoredEvent>>
     let (forced, stuck) = (forced.booked().await?, stuck.booked().await?);
     forced.until_confirmed().await?;
     stuck.until_confirmed().await?;
-    record_as_stuck(house, &stuck).await?;
+    house.tables.record_as_stuck(stuck.id()).await?;
     let nothing = json!({ "event": { "aggregateId": fresh_id("tkt"), "aggregateVersion": 1 } });
     house.put_in_queue("NotificationDeadLetterQueueUrl", &nothing.to_string()).await?;
 
@@ -57,20 +55,6 @@ pub(crate) async fn of_operators(house: &BoxOffice) -> Outcome<Vec<StoredEvent>>
         booking.until_saga_is(SagaStatus::Compensated, SOON).await?;
     }
     Ok(stored)
-}
-
-/// Writes what an undo that failed for good would have left: how one is made to fail is in `payment_outages`.
-async fn record_as_stuck(house: &BoxOffice, booking: &Booking) -> Outcome<()> {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let entry = HashMap::from([
-        ("status".to_owned(), text("COMPLETED")),
-        ("attempt".to_owned(), AttributeValue::N("1".to_owned())),
-        ("startedAt".to_owned(), text("2026-01-01T00:00:00.000Z")),
-        ("executedAt".to_owned(), text("2026-01-01T00:00:00.000Z")),
-    ]);
-    let key = (&*format!("SAGA#{}", booking.id()), "SAGA");
-    let step = ("step:record-stuck-booking".to_owned(), AttributeValue::M(entry));
-    house.tables.overwrite("SagasTable", key, &[step]).await
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ async fn what_is_to_be_paid_is_not_the_caller_s_to_say() -> Verdict {
     post(&house.buyer, &booking, &for_another).send().await?.refusal(403, "FORBIDDEN")?;
     post(&other, &booking, &json!({ "paymentMethodToken": token })).send().await?.refusal(403, "FORBIDDEN")?;
     let other_method = post(&house.buyer, &booking, &json!({ "paymentMethod": "BANK_TRANSFER" })).send().await?;
-    other_method.refusal(400, "VALIDATION_ERROR")?;
+    other_method.refusal(409, "PAYMENT_METHOD_MISMATCH")?;
     let nothing = house.buyer.post_payment(&json!({ "ticketId": fresh_id("tkt") }));
     nothing.send().await?.refusal(404, "PAYMENT_NOT_FOUND")?;
 
