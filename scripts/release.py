@@ -70,19 +70,21 @@ def build_environment(root: Path, target: Path) -> dict[str, str]:
         "CARGO_TARGET_DIR": str(target),
         "CARGO_INCREMENTAL": "0",
         # Cargo leaves these flags, and no others, out of the hashes by which it names what it compiles.
-        "RUSTFLAGS": " ".join(f"--remap-path-prefix={found}={written}" for found, written in renamed(root)),
+        "RUSTFLAGS": " ".join(f"--remap-path-prefix={found}={written}" for found, written in renamed(root, target)),
         "SOURCE_DATE_EPOCH": commit_time(root),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
     }
 
 
-def renamed(root: Path) -> list[tuple[Path, str]]:
+def renamed(root: Path, target: Path) -> list[tuple[Path, str]]:
     """Folders of this machine, and what a program says in their place. Of those that fit, the compiler takes the last."""
     cargo = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     registries = sorted((cargo / "registry" / "src").glob("*"))
     return [
         (root, "/boxoffice"),
+        # What build scripts wrote is source, too: serde's, for one.
+        (target, "/target"),
         *((registry, "/crates") for registry in registries),
         # The standard library's own sources, which a machine may have or not (the component rust-src).
         (cargo_tools.sysroot() / "lib" / "rustlib" / "src" / "rust", f"/rustc/{compiler_commit()}"),
