@@ -30,6 +30,7 @@ use boxoffice_aws::{
     Cursor, EventStore, Freshness, Item, Limit, ListError, Page, StoreError, Transaction, Uncommitted,
     attribute::{number, signed, text},
     batch,
+    page::InvalidCursor,
     transaction::{self, Attempt, Written, built, conditional, read, until_current, write},
     walk,
 };
@@ -225,8 +226,15 @@ fn idempotency_key(RequestKey { user_id, key }: &RequestKey) -> AttributeValue {
 
 /// The partition under which `gsi1` and `gsi2` list what is on sale.
 const ON_SALE: &str = "ON_SALE";
-/// The key attributes of `gsi1`.
+/// The key attributes of `gsi1`, and of `gsi2`.
 const BY_TIME: [&str; 4] = ["gsi1pk", "gsi1sk", "pk", "sk"];
+const BY_DATE: [&str; 4] = ["gsi2pk", "gsi2sk", "pk", "sk"];
+
+/// The key of what a page ended with, in an index of what is on sale.
+fn position(cursor: Option<Cursor>, index: &[&str]) -> Result<Option<Item>, InvalidCursor> {
+    cursor.map(|cursor| cursor.into_key(index, ON_SALE)).transpose()
+}
+
 /// How many items of the table a page of a walk goes over: few enough that buyers' reads find room between two pages.
 const RESERVATIONS_A_PAGE: i32 = 1000;
 
@@ -492,7 +500,7 @@ impl InventoryStore {
     /// # Errors
     /// When the cursor is not of this list, or the store fails.
     pub async fn list(&self, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Inventory>, ListError> {
-        self.page(self.newest_first(), &BY_TIME, limit, cursor).await
+        self.page(self.newest_first(), limit, position(cursor, &BY_TIME)?).await
     }
 
     fn newest_first(&self) -> QueryFluentBuilder {
@@ -516,7 +524,14 @@ impl InventoryStore {
         cursor: Option<Cursor>,
     ) -> Result<Page<Inventory>, ListError> {
         // '$' follows '#', so it is after every id of that very date.
-        let end = end.map_or_else(|| "~".to_owned(), |end| format!("{end}$"));
+        let (start, end) = (start.to_string(), end.map_or_else(|| "~".to_owned(), |end| format!("{end}$")));
+        // DynamoDB takes no position outside the range. One before it is behind us already: what is still to come moves on with time.
+        let after = position(cursor, &BY_DATE)?;
+        let place = after.as_ref().and_then(|key| key.get("gsi2sk")?.as_s().ok());
+        if place.is_some_and(|place| *place > end) {
+            return Err(InvalidCursor.into());
+        }
+        let after = if place.is_some_and(|place| *place < start) { None } else { after };
         let query = self
             .client
             .query()
@@ -525,17 +540,16 @@ impl InventoryStore {
             .expression_attribute_values(":all", text(ON_SALE))
             .expression_attribute_values(":start", text(start))
             .expression_attribute_values(":end", text(end));
-        self.page(query, &["gsi2pk", "gsi2sk", "pk", "sk"], limit, cursor).await
+        self.page(query, limit, after).await
     }
 
     async fn page(
         &self,
         query: QueryFluentBuilder,
-        index: &[&str],
         limit: Limit,
-        cursor: Option<Cursor>,
+        after: Option<Item>,
     ) -> Result<Page<Inventory>, ListError> {
-        let terms = self.terms(query, index, limit, cursor).await?;
+        let terms = self.terms(query, limit, after).await?;
         let items = try_join_all(terms.items.iter().map(|terms| self.get(terms.id))).await?;
         // What was deleted since the index was written is left out.
         Ok(Page { items: items.into_iter().flatten().collect(), next: terms.next })
@@ -545,14 +559,12 @@ impl InventoryStore {
     async fn terms(
         &self,
         query: QueryFluentBuilder,
-        index: &[&str],
         limit: Limit,
-        cursor: Option<Cursor>,
+        after: Option<Item>,
     ) -> Result<Page<TermsItem>, ListError> {
-        let start = cursor.map(|cursor| cursor.into_key(index, ON_SALE)).transpose()?;
         let answer = query
             .table_name(&self.table)
-            .set_exclusive_start_key(start)
+            .set_exclusive_start_key(after)
             .limit(i32::try_from(limit.get()).unwrap_or(i32::MAX))
             .send()
             .await
@@ -567,7 +579,7 @@ impl InventoryStore {
     /// # Errors
     /// When the cursor is not of this list, or the store fails.
     pub async fn on_sale(&self, cursor: Option<Cursor>) -> Result<Page<InventoryId>, ListError> {
-        let terms = self.terms(self.newest_first(), &BY_TIME, Limit::LARGEST, cursor).await?;
+        let terms = self.terms(self.newest_first(), Limit::LARGEST, position(cursor, &BY_TIME)?).await?;
         Ok(terms.map(|terms| terms.id))
     }
 
