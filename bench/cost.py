@@ -90,7 +90,15 @@ class Stack:
         stack = json.loads(STACK_FILE.read_text())
         self.api, self.machines = stack["apiUrl"], [stack["outputs"]["BookingSagaArn"]]
         self.aws = Emulator(AWS_ENDPOINT)
-        self.token = self.request("POST", "/users/login", {"username": ADMIN["username"], "password": ADMIN_PASSWORD})["accessToken"]
+        self.logged_in, self.access = 0.0, ""
+
+    @property
+    def token(self) -> str:
+        """An ADMIN's access token. One lives for five minutes."""
+        if not self.access or time.monotonic() - self.logged_in > 200:
+            self.logged_in = time.monotonic()
+            self.access = self.request("POST", "/users/login", {"username": ADMIN["username"], "password": ADMIN_PASSWORD})["accessToken"]
+        return self.access
 
     def request(self, method: str, path: str, body: dict | None = None, token: str | None = None, expect: int = 2, key: str | None = None) -> dict:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}) | ({"Idempotency-Key": key} if key else {})

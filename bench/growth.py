@@ -20,6 +20,7 @@ from boxoffice_local.console import StepFailed
 from recorder import Emulator, Recorder
 
 LIMIT, FAR, REPEATS = 10, 1000, 9
+STRIDE = 100  # the largest page there is
 EPOCH_MILLIS = 1_767_225_600_000  # 2026-01-01
 
 
@@ -53,11 +54,12 @@ class Growing:
     def __init__(self, stack: Stack, recorder: Recorder, name: str, path: str) -> None:
         self.stack, self.recorder, self.name, self.path = stack, recorder, name, path
 
-    def page(self, cursor: str | None) -> tuple[float, float, str | None]:
+    def page(self, cursor: str | None, limit: int = LIMIT) -> tuple[float, float, str | None]:
         """Read units, milliseconds, and where to go on."""
+        token = self.stack.token
         self.recorder.taken()
         began = time.perf_counter()
-        page = self.stack.request("GET", self.path + (f"&next={cursor}" if cursor else ""), token=self.stack.token)
+        page = self.stack.request("GET", f"{self.path}?limit={limit}" + (f"&next={cursor}" if cursor else ""), token=token)
         millis = (time.perf_counter() - began) * 1000
         calls = [call for call in self.recorder.taken() if call.function == self.name]
         return sum(call.reads for call in calls), millis, page.get("next")
@@ -67,10 +69,10 @@ class Growing:
         return {"readUnits": statistics.median(units for units, _ in pages), "millis": round(statistics.median(millis for _, millis in pages), 2)}
 
     def far(self) -> str | None:
-        """Where the thousandth page begins."""
+        """Where about the thousandth page begins: a position is one whatever the size of the pages before it."""
         cursor = None
-        for _ in range(FAR - 1):
-            _, _, cursor = self.page(cursor)
+        for _ in range(FAR * LIMIT // STRIDE - 1):
+            _, _, cursor = self.page(cursor, STRIDE)
             if not cursor:
                 return None
         return cursor
@@ -85,7 +87,7 @@ def tickets(stack: Stack, recorder: Recorder, sizes: list[int]) -> list[dict]:
     real = stack.aws.item(table, {"pk": {"S": f"TKT#{booked}"}, "sk": {"S": "TICKET"}})
     if not real:
         raise StepFailed("the ticket that was just booked is not where docs/data-model.md says")
-    growing, found, stored = Growing(stack, recorder, "list-tickets", f"/tickets?limit={LIMIT}"), [], 0
+    growing, found, stored = Growing(stack, recorder, "list-tickets", "/tickets"), [], 0
     for size in sizes:
         store(stack.aws, table, [copy_of(real, booked, an_id("tkt", number)) for number in range(stored, size)])
         stored = size
@@ -98,7 +100,7 @@ def tickets(stack: Stack, recorder: Recorder, sizes: list[int]) -> list[dict]:
 
 
 def events(stack: Stack, recorder: Recorder, sizes: list[int]) -> list[dict]:
-    growing, found, stored = Growing(stack, recorder, "list-inventory", f"/inventory?limit={LIMIT}"), [], 1
+    growing, found, stored = Growing(stack, recorder, "list-inventory", "/inventory"), [], 1
     for size in sizes:
         for _ in range(stored, size):
             stack.request("POST", "/inventory", {
