@@ -43,6 +43,7 @@ def checks() -> list[tuple[str, list[str]]]:
         ("Template rules", [python("tools"), "-m", "unittest", "discover", "--start-directory", "infra/tests"]),
         ("Documentation", [sys.executable, "scripts/docs.py", "check"]),
         ("Tests of these checks", [sys.executable, "-m", "unittest", "discover", "-s", "scripts/tests"]),
+        ("Tests of the bench", [sys.executable, "-m", "unittest", "discover", "-s", "bench/tests"]),
         # Resources are filled in by the template, so they are not ARNs yet.
         ("State machines", [
             toolchain.ASL_VALIDATOR, "--no-arn-check",
