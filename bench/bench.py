@@ -32,10 +32,10 @@ from boxoffice_local import fingerprint  # noqa: E402
 from boxoffice_local.console import StepFailed, run_logged  # noqa: E402
 from boxoffice_local.processes import LOOPBACK  # noqa: E402
 from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, AWS_ENDPOINT, LOCAL, NODE, REGION, ROOT, STACK_FILE, STACK_NAME, VENVS  # noqa: E402
+import reports  # noqa: E402
 from runtime_api import DidNotStart, Measured, measure  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-REPORTS = LOCAL / "reports"
 PEER_VENV = VENVS / "bench"
 PEER_NODE = NODE.parent / "bench-node"
 
@@ -59,11 +59,7 @@ def main() -> None:
         report = run(options.runs, options.warm)
     except (StepFailed, DidNotStart) as failure:
         sys.exit(f"\nbench: {failure}")
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    (REPORTS / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
-    text = as_markdown(report)
-    (REPORTS / "bench.md").write_text(text)
-    print(text)
+    reports.keep("bench", report, as_markdown(report))
 
 
 def run(runs: int, warm: int) -> dict:

@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "localstack"))
 
 from boxoffice_local.console import StepFailed  # noqa: E402
 from boxoffice_local.processes import LOOPBACK  # noqa: E402
-from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, AWS_ENDPOINT, LOCAL, STACK_FILE, STACK_NAME  # noqa: E402
+from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, AWS_ENDPOINT, STACK_FILE, STACK_NAME  # noqa: E402
+import reports  # noqa: E402
 from recorder import Call, Emulator, Recorder  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-REPORTS = LOCAL / "reports"
 RECORDED = ("DYNAMODB", "EVENTBRIDGE", "SFN", "SES", "SQS")
 QUIET_SECONDS, PATIENCE_SECONDS = 4, 90
 # What of a booking its buyer waits for; the rest follows in its own time.
@@ -316,11 +316,7 @@ def main() -> None:
     report = {
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "prices": prices, "bookings": {one.name: priced(one, prices) for one in counted},
     }
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    (REPORTS / "cost.json").write_text(json.dumps(report, indent=2) + "\n")
-    text = as_markdown(report)
-    (REPORTS / "cost.md").write_text(text)
-    print(text)
+    reports.keep("cost", report, as_markdown(report))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ and counts the read units of a page: the first, and the thousandth. The stack is
 """
 
 import argparse
-import json
 import secrets
 import statistics
 import sys
 import time
 
-from cost import REPORTS, Stack, recorded  # noqa: I001  (it also makes the local set-up importable)
+from cost import Stack, recorded  # noqa: I001  (it also makes the local set-up importable)
+import reports
 from boxoffice_local.console import StepFailed
 from recorder import Emulator, Recorder
 
@@ -135,11 +135,7 @@ def main() -> None:
             report = {"events": events(stack, recorder, options.events), "tickets": tickets(stack, recorder, options.tickets)}
     except StepFailed as failure:
         sys.exit(f"\ngrowth: {failure}")
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    (REPORTS / "growth.json").write_text(json.dumps(report, indent=2) + "\n")
-    text = as_markdown(report)
-    (REPORTS / "growth.md").write_text(text)
-    print(text)
+    reports.keep("growth", report, as_markdown(report))
 
 
 if __name__ == "__main__":
