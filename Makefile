@@ -34,12 +34,12 @@ logs: ## Follow the functions' logs (FUNCTION=create-ticket for one of them)
 	@$(STACK) logs --follow --function "$(FUNCTION)"
 
 demo: up ## Book, decline, expire, cancel and sell out, on a fresh machine too
-	@$(STACK) run -- cargo run --quiet --release --package boxoffice-e2e --example demo
+	@$(STACK) run -- cargo run --quiet --package boxoffice-e2e --example demo
 
 on-sale: up ## 5,000 buyers for 1,000 seats, with figures in .local/reports/on-sale.md
 	@for all_pay in 1 0; do \
 		BOXOFFICE_ON_SALE_BUYERS=5000 BOXOFFICE_ON_SALE_SEATS=1000 BOXOFFICE_ON_SALE_ACCOUNTS=50 BOXOFFICE_ON_SALE_ALL_PAY=$$all_pay \
-			$(STACK) run -- cargo test --quiet --release --workspace --test on_sale -- --nocapture --test-threads 1 || exit 1; \
+			$(STACK) run -- cargo test --quiet --workspace --test on_sale -- --nocapture --test-threads 1 || exit 1; \
 	done
 
 test: ## Run the whole suite: unit, stores, payment server, end to end

@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "localstack"))
 
-from boxoffice_local import settings  # noqa: E402
+from boxoffice_local import deployment, settings, targets  # noqa: E402
+
+# Every endpoint named here must answer: a store test that finds one missing fails, it does not skip.
+DYNAMODB_ENDPOINTS = f"emulator={settings.AWS_ENDPOINT},moto={settings.MOTO_ENDPOINT}"
 
 
 def heading(text: str) -> None:
@@ -18,3 +23,17 @@ def run(title: str, *command: str, **environment: str) -> bool:
     """Runs a command in the stack's environment with its output in full view; says whether it succeeded."""
     heading(title)
     return subprocess.run(command, cwd=ROOT, env=settings.environment() | environment).returncode == 0
+
+
+@contextmanager
+def stores() -> Iterator[None]:
+    """Both DynamoDBs of the store tests. The emulator stays, since what is deployed next runs on it."""
+    heading("Servers")
+    if targets.aws().ensure():
+        deployment.forget()
+    moto = targets.moto()
+    moto.ensure()
+    try:
+        yield
+    finally:
+        moto.stop()

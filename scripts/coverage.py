@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cargo_tools
-from checkout import ROOT, heading
-from boxoffice_local import deployment, targets, toolchain
+from checkout import DYNAMODB_ENDPOINTS, ROOT, heading, stores
+from boxoffice_local import toolchain
 from boxoffice_local.console import StepFailed, say
 from boxoffice_local.settings import LOCAL
-from test import DYNAMODB_ENDPOINTS, END_TO_END
+from test import END_TO_END
 
 # The domain: what a wrong line in breaks a promise to a buyer. One list; what is in no group is counted by nobody, and `main` refuses such a file.
 # The first that fits takes the file.
@@ -150,15 +150,8 @@ def run_tests(packages: list[str]) -> str:
 def with_servers(packages: list[str]) -> str:
     if packages:
         return run_tests(packages)
-    heading("Servers")
-    if targets.aws().ensure():
-        deployment.forget()
-    moto = targets.moto()
-    moto.ensure()
-    try:
+    with stores():
         return run_tests(packages)
-    finally:
-        moto.stop()
 
 
 def verdict(files: list[File], threshold: float) -> str | None:

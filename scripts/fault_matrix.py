@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--sample", action="store_true", help="some cells, in which every state and every fault is")
     options = parser.parse_args()
     # Built by cargo here; `scripts/test.py` has built it already, and calls `run`.
-    program = ["cargo", "test", "--release", "--package", "boxoffice-e2e", "--test", "fault_matrix", "--", "--nocapture"]
+    program = ["cargo", "test", "--package", "boxoffice-e2e", "--test", "fault_matrix", "--", "--nocapture"]
     try:
         if not run(program, options.sample):
             sys.exit(1)

@@ -69,8 +69,8 @@ def build_environment(root: Path, target: Path) -> dict[str, str]:
     return inherited | {
         "CARGO_TARGET_DIR": str(target),
         "CARGO_INCREMENTAL": "0",
-        # Cargo leaves these flags, and no others, out of the hashes by which it names what it compiles.
-        "RUSTFLAGS": " ".join(f"--remap-path-prefix={found}={written}" for found, written in renamed(root, target)),
+        # Cargo leaves the flags that rename folders, and no others, out of the hashes by which it names what it compiles.
+        "RUSTFLAGS": " ".join([settings.function_flags(), *(f"--remap-path-prefix={found}={written}" for found, written in renamed(root, target))]),
         "SOURCE_DATE_EPOCH": commit_time(root),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",

@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fault_matrix
-from checkout import ROOT, heading, run
+from checkout import DYNAMODB_ENDPOINTS, ROOT, heading, run, stores
 from boxoffice_local import deployment, settings, targets, toolchain
 from boxoffice_local.console import StepFailed
 from boxoffice_local.settings import HERE, STACK_FILE, python
 
-# Every endpoint named here must answer: a store test that finds one missing fails, it does not skip.
-DYNAMODB_ENDPOINTS = f"emulator={settings.AWS_ENDPOINT},moto={settings.MOTO_ENDPOINT}"
 # Libraries and integration tests: the functions' entry points have no branch, so no test, and each would be linked once more.
 # All packages in one build: which of them are selected decides the features of what they share, and so what is compiled twice.
 SELECTION = ["--workspace", "--lib", "--test", "*"]
@@ -61,7 +59,7 @@ def require(succeeded: bool, what: str) -> None:
 def compiled() -> list[Program]:
     """Every test program, in a stable order."""
     heading("Compiling the tests")
-    command = ["cargo", "test", "--release", "--no-run", "--message-format", "json-render-diagnostics", *SELECTION]
+    command = ["cargo", "test", "--no-run", "--message-format", "json-render-diagnostics", *SELECTION]
     build = subprocess.run(command, cwd=ROOT, env=settings.environment(), stdout=subprocess.PIPE, text=True)
     require(build.returncode == 0, "Compiling the tests")
     programs = []
@@ -86,18 +84,11 @@ def unit_tests(only: str) -> list[Program]:
         payment_tests = [python("payments"), "-m", "unittest", "discover", "-s", str(HERE / "payments")]
         require(run("Payment server", *payment_tests), "The payment server's test")
 
-    heading("Servers")
-    if targets.aws().ensure():
-        deployment.forget()
-    moto = targets.moto()
-    moto.ensure()
-    try:
+    with stores():
         run_all(
             [program for program in programs if program.package != END_TO_END],
             BOXOFFICE_DYNAMODB_ENDPOINTS=DYNAMODB_ENDPOINTS,
         )
-    finally:
-        moto.stop()
     return [program for program in programs if program.package == END_TO_END]
 
 

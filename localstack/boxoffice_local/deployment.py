@@ -21,16 +21,17 @@ def build(force: bool = False) -> str:
     """Makes `.aws-sam/build` what the sources say; the sources' fingerprint names the result."""
     if not (ROOT / "template.yaml").exists():
         raise StepFailed("There is no template.yaml to build.")
-    cargo = {name: value for name, value in environment().items() if "CARGO" in name or name == "RUSTFLAGS"}
+    variables = environment() | {"RUSTFLAGS": settings.function_flags()}
+    cargo = {name: value for name, value in variables.items() if "CARGO" in name or name == "RUSTFLAGS"}
     wanted = fingerprint.of_sources(settings.TARGET, json.dumps(cargo, sort_keys=True))
     if not force and fingerprint.is_current(BUILT, wanted) and (ROOT / ".aws-sam/build/template.yaml").exists():
         return wanted
     fingerprint.forget(BUILT)
     # One build of every function first: SAM then calls cargo once a function and finds each one done.
-    run_logged("functions compiled", [tool("cargo-lambda"), "lambda", "build", "--release", "--bins"], "cargo-build")
+    run_logged("functions compiled", [tool("cargo-lambda"), "lambda", "build", "--release", "--bins"], "cargo-build", env=variables)
     # The operator's command, with which the set-up makes keys and the first ADMIN as anybody would on AWS.
-    run_logged("command compiled", ["cargo", "build", "--release", "--package", "boxoffice-cli"], "cli-build")
-    run_logged("functions packaged", [tool("sam"), "build", "--config-env", "local", *parameter_overrides()], "sam-build")
+    run_logged("command compiled", ["cargo", "build", "--release", "--package", "boxoffice-cli"], "cli-build", env=variables)
+    run_logged("functions packaged", [tool("sam"), "build", "--config-env", "local", *parameter_overrides()], "sam-build", env=variables)
     fingerprint.record(BUILT, wanted)
     return wanted
 

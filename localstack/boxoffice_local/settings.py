@@ -72,11 +72,11 @@ def aws_environment() -> dict[str, str]:
 
 
 def cargo_environment() -> dict[str, str]:
-    """What makes cargo, cargo-lambda and SAM share one build in target/.
+    """What makes cargo, cargo-lambda and SAM share one target/.
 
     cargo-lambda always names the target and adds `-C target-cpu=haswell` through a configuration that an
-    environment's RUSTFLAGS, even empty, overrides. With both set here, `cargo test --release` finds the
-    dependencies that `cargo lambda build --release` compiled, and the binaries run on any x86-64 machine.
+    environment's RUSTFLAGS, even empty, overrides. With both set here, `cargo test` and `cargo clippy` share what they
+    compile for themselves, and the binaries run on any x86-64 machine.
     """
     environment = {"RUSTFLAGS": os.environ.get("RUSTFLAGS", ""), "CARGO_BUILD_TARGET": host_triple()}
     if TARGET == "embedded":
@@ -84,6 +84,12 @@ def cargo_environment() -> dict[str, str]:
         # AWS, cargo-lambda links with zig against their older C library.
         environment["CARGO_LAMBDA_COMPILER"] = "cargo"
     return environment
+
+
+def function_flags() -> str:
+    """How rustc is to compile functions, beyond their profile: without the tables that unwinding needs, which nothing reads in a program that aborts. As the
+    README and docs/deploying.md have it for AWS; docs/adr/0007-one-release-profile.md has the figures."""
+    return f"{os.environ.get('RUSTFLAGS', '')} -Cforce-unwind-tables=no".strip()
 
 
 def environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ use aws_smithy_http_client::{
 };
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Mutex;
 
 /// The running stack, from every side it can be seen from.
 #[derive(Debug, Clone)]
@@ -166,23 +167,29 @@ impl BoxOffice {
         }
     }
 
+    /// Tests that run at once read one queue. Whoever reads takes all there is and keeps for the others what is theirs: a message is hidden from nobody
+    /// while somebody else looks whose it is.
     async fn messages_about(&self, queue: &str, id: &str) -> Outcome<Vec<String>> {
+        static TAKEN: Mutex<Vec<(String, String)>> = Mutex::const_new(Vec::new());
         let queue = self.stack.output(queue)?;
         let failed = |error: &dyn std::error::Error| Failure::of(format_args!("reading {queue}"), error);
-        let received = self.sqs.receive_message().queue_url(queue).max_number_of_messages(10);
-        // Others' messages come back at once: this is not a consumer, only a reader.
-        let received = received.visibility_timeout(1).wait_time_seconds(1).send().await.map_err(|e| failed(&e))?;
-        let mut about_it = Vec::new();
-        for message in received.messages() {
-            let body = message.body().unwrap_or_default();
-            if body.contains(id) {
-                about_it.push(body.to_owned());
+        loop {
+            let received = self.sqs.receive_message().queue_url(queue).max_number_of_messages(10);
+            let received = received.send().await.map_err(|e| failed(&e))?;
+            if received.messages().is_empty() {
+                break;
+            }
+            for message in received.messages() {
+                let body = message.body().unwrap_or_default();
+                TAKEN.lock().await.push((queue.to_owned(), body.to_owned()));
                 let receipt = message.receipt_handle().unwrap_or_default();
                 let delete = self.sqs.delete_message().queue_url(queue).receipt_handle(receipt);
                 delete.send().await.map_err(|e| failed(&e))?;
             }
         }
-        Ok(about_it)
+        let mut taken = TAKEN.lock().await;
+        let about_it = taken.extract_if(.., |(from, body)| from == queue && body.contains(id));
+        Ok(about_it.map(|(_, body)| body).collect())
     }
 }
 

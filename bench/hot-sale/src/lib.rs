@@ -11,6 +11,7 @@
 //! | [`latency`] | how long DynamoDB is assumed to take |
 //! | [`limits`] | what one partition takes |
 //! | [`report`] | many sales: the sweep, its tables and its plot |
+//! | [`lists`] | another model, of lists of any length: what a page of them costs |
 //! | [`sale`] | one sale: an event, a crowd, and what came of it |
 //! | [`schema`] | the tables, from `infra/tables.yaml` |
 //! | [`units`] | what items weigh and cost |
@@ -20,6 +21,7 @@ pub mod dynamodb;
 pub mod expression;
 pub mod latency;
 pub mod limits;
+pub mod lists;
 pub mod report;
 pub mod sale;
 pub mod schema;

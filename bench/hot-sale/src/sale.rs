@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::{
     config::{Credentials, SharedCredentialsProvider, SharedHttpClient, retry::RetryPartition},
 };
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use aws_smithy_runtime_api::client::http::HttpClient;
 use boxoffice_aws::{EventStore, StoreError, client};
 use boxoffice_inventory::{
     Inventory, InventoryStore,
@@ -157,33 +158,17 @@ pub enum Unmeasured {
 }
 
 const INVENTORY: &str = "InventoryTable";
-const TICKETS: &str = "TicketsTable";
-const EVENTS: &str = "EventsTable";
+pub(crate) const TICKETS: &str = "TicketsTable";
+pub(crate) const EVENTS: &str = "EventsTable";
 
 /// Runs a sale. The same plan has the same outcome, but for what follows from the ids of tickets, which are the product's own and random.
 ///
 /// # Errors
 /// When there is none.
 pub fn run(plan: Plan) -> Result<Outcome, Unmeasured> {
-    // The SDK's jitter is drawn from this generator.
-    fastrand::seed(plan.settings.seed);
-    let clock = Clock::default();
-    let model = DynamoDb::new(clock.clone(), schema::tables()?, plan.settings);
-    let event = on_sale(plan).map_err(Unmeasured::NotOnSale)?;
-    let hall = Hall {
-        plan,
-        create_ticket: Fleet::new(&clock, &model, plan.instances),
-        confirm_ticket: Fleet::new(&clock, &model, plan.instances),
-        event: event.id,
-        random: RefCell::new(fastrand::Rng::with_seed(plan.settings.seed ^ 0x5eed)),
-        books: RefCell::default(),
-        over: Cell::new(false),
-        clock: clock.clone(),
-        model,
-    };
-    clock.run(async {
-        let opened = hall.create_ticket.environment().inventory.create(&event, &trace()).await;
-        opened.map_err(|error| Unmeasured::NotOnSale(error.to_string()))?;
+    let hall = Hall::of(plan)?;
+    hall.clock.run(async {
+        hall.open().await?;
         // What opening it took is not part of the sale.
         hall.clock.pause(Duration::from_secs(1)).await;
         let opening = Opening {
@@ -194,6 +179,22 @@ pub fn run(plan: Plan) -> Result<Outcome, Unmeasured> {
         };
         hall.sell().await;
         Ok(hall.outcome(&opening))
+    })?
+}
+
+/// What is written of one booked ticket, for those who need many like it.
+///
+/// # Errors
+/// When it is not booked.
+pub fn one_ticket() -> Result<Item, Unmeasured> {
+    let plan =
+        Plan { seats: 4, shards: 1, crowd: Crowd::Closed(1), paid: false, instances: 1, settings: Settings::default() };
+    let hall = Hall::of(plan)?;
+    hall.clock.run(async {
+        hall.open().await?;
+        hall.sell().await;
+        let ticket = hall.model.under(TICKETS, "TKT#").first().map(|item| (**item).clone());
+        ticket.ok_or_else(|| Unmeasured::NotOnSale("nobody booked".to_owned()))
     })?
 }
 
@@ -235,6 +236,20 @@ struct Environment {
     inventory: InventoryStore,
 }
 
+/// The functions' own configuration: their retries, their time limits. Only the time and the wire are the model's.
+pub(crate) fn sdk_config(clock: &Clock, model: impl HttpClient + 'static) -> SdkConfig {
+    let credentials = Credentials::new("model", "model", None, None, "hot sale");
+    client::sdk_config()
+        .into_builder()
+        .endpoint_url("http://dynamodb.model")
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .sleep_impl(SharedAsyncSleep::new(clock.clone()))
+        .time_source(SharedTimeSource::new(clock.clone()))
+        .http_client(SharedHttpClient::new(model))
+        .build()
+}
+
 /// Instances, as Lambda keeps them: the one used last is used next, and a new one is made when all are busy.
 struct Fleet {
     sdk: SdkConfig,
@@ -244,19 +259,8 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// With the functions' own configuration: their retries, their time limits. Only the time and the wire are the model's.
     fn new(clock: &Clock, model: &DynamoDb, most: usize) -> Self {
-        let credentials = Credentials::new("model", "model", None, None, "hot sale");
-        let sdk = client::sdk_config()
-            .into_builder()
-            .endpoint_url("http://dynamodb.model")
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .sleep_impl(SharedAsyncSleep::new(clock.clone()))
-            .time_source(SharedTimeSource::new(clock.clone()))
-            .http_client(SharedHttpClient::new(model.clone()))
-            .build();
-        Self { sdk, most, idle: RefCell::default(), made: Cell::default() }
+        Self { sdk: sdk_config(clock, model.clone()), most, idle: RefCell::default(), made: Cell::default() }
     }
 
     /// An idle instance, or a new one; none when the most there can be are busy.
@@ -307,7 +311,7 @@ struct Hall {
     model: DynamoDb,
     create_ticket: Fleet,
     confirm_ticket: Fleet,
-    event: InventoryId,
+    event: Inventory,
     random: RefCell<fastrand::Rng>,
     books: RefCell<Books>,
     over: Cell<bool>,
@@ -319,6 +323,29 @@ enum Step {
 }
 
 impl Hall {
+    fn of(plan: Plan) -> Result<Self, Unmeasured> {
+        // The SDK's jitter is drawn from this generator.
+        fastrand::seed(plan.settings.seed);
+        let clock = Clock::default();
+        let model = DynamoDb::new(clock.clone(), schema::tables()?, plan.settings);
+        Ok(Self {
+            plan,
+            create_ticket: Fleet::new(&clock, &model, plan.instances),
+            confirm_ticket: Fleet::new(&clock, &model, plan.instances),
+            event: on_sale(plan).map_err(Unmeasured::NotOnSale)?,
+            random: RefCell::new(fastrand::Rng::with_seed(plan.settings.seed ^ 0x5eed)),
+            books: RefCell::default(),
+            over: Cell::new(false),
+            clock,
+            model,
+        })
+    }
+
+    async fn open(&self) -> Result<(), Unmeasured> {
+        let opened = self.create_ticket.environment().inventory.create(&self.event, &trace()).await;
+        opened.map_err(|error| Unmeasured::NotOnSale(error.to_string()))
+    }
+
     async fn sell(&self) {
         let mut going_on: FuturesUnordered<LocalBoxFuture<'_, Step>> = FuturesUnordered::new();
         let (mut came, mut there) = (0_u32, 0_u32);
@@ -379,7 +406,7 @@ impl Hall {
         let caller = UserId::generate();
         let Ok(quantity) = Quantity::new(wanted) else { return Step::Answered(None) };
         let Ok(key) = format!("hot-sale-{number:07}-7d2e0c1a-4f6b-4a57").parse() else { return Step::Answered(None) };
-        let order = Order { caller, user_id: caller, event: EventRef::Id(self.event), quantity, instruction: None };
+        let order = Order { caller, user_id: caller, event: EventRef::Id(self.event.id), quantity, instruction: None };
         let fingerprint = Fingerprint::of(&[&caller.to_string(), &wanted.to_string()]);
         let trace = trace();
         loop {
@@ -445,7 +472,7 @@ impl Hall {
 
     /// The shards as they lie in the table, whatever the product would make of them.
     fn shards(&self) -> Vec<Counters> {
-        let items = self.model.under(INVENTORY, &format!("INV#{}", self.event));
+        let items = self.model.under(INVENTORY, &format!("INV#{}", self.event.id));
         let is_shard = |item: &&std::sync::Arc<Item>| text(item, "sk").starts_with("SHARD#");
         let counters = items.iter().filter(is_shard).map(|item| Counters {
             available: number(item, "available"),
@@ -523,7 +550,7 @@ impl Hall {
     }
 
     fn anonymous(&self, partition: &str) -> String {
-        partition.replace(&self.event.to_string(), "…")
+        partition.replace(&self.event.id.to_string(), "…")
     }
 }
 

@@ -22,8 +22,7 @@ fn value_size(value: &Value) -> u32 {
     const ELEMENT: u32 = 1;
     let Some((kind, value)) = value.as_object().and_then(|value| value.iter().next()) else { return 0 };
     match (kind.as_str(), value) {
-        // Two digits a byte, and one byte more; a sign is one too.
-        ("N", Value::String(digits)) => length(digits).div_ceil(2) + 1,
+        ("N", Value::String(digits)) => number_size(digits),
         ("S", Value::String(text)) => length(text),
         ("L", Value::Array(elements)) => {
             COLLECTION + elements.iter().map(|element| ELEMENT + value_size(element)).sum::<u32>()
@@ -35,6 +34,13 @@ fn value_size(value: &Value) -> u32 {
         // True, false and null.
         _ => 1,
     }
+}
+
+/// Two digits a byte, and one for the exponent; a sign is one too, and zeros at either end count for nothing.
+fn number_size(number: &str) -> u32 {
+    let sign = u32::from(number.starts_with('-'));
+    let digits = number.trim_start_matches('-').replace('.', "");
+    length(digits.trim_matches('0')).max(1).div_ceil(2) + 1 + sign
 }
 
 /// The write units of one item of a transaction: two a KB, one to prepare and one to commit, of the larger of what it was and what it becomes.
@@ -74,6 +80,12 @@ mod tests {
             1 + 3 + 1 + 3 + 1 + 5 + 2
         );
         assert_eq!(size(&item(json!({ "closed": { "BOOL": true } }))), 7);
+    }
+
+    #[test]
+    fn a_number_weighs_its_significant_digits() {
+        let sizes = ["0", "27", "-27", "1000000", "1234", "0.125"].map(number_size);
+        assert_eq!(sizes, [2, 2, 3, 2, 3, 3]);
     }
 
     #[test]

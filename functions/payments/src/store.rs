@@ -20,6 +20,7 @@ use crate::{
 };
 use aws_sdk_dynamodb::{
     Client,
+    operation::update_item::builders::UpdateItemFluentBuilder,
     types::{AttributeValue, Delete, Put, Update},
 };
 use boxoffice_aws::{
@@ -384,6 +385,12 @@ impl PaymentStore {
         found.into_iter().map(stored).collect()
     }
 
+    /// An update that states something of a payment without making another version of it, or an event.
+    fn note(&self, id: PaymentId) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.table);
+        update.key("pk", payment_key(id)).key("sk", text(PAYMENT)).expression_attribute_names("#status", "status")
+    }
+
     /// The delete of what to charge the payment to: it is not kept longer than it takes.
     fn forget(&self, id: PaymentId) -> Result<Delete, StoreError> {
         built(Delete::builder().table_name(&self.table).key("pk", payment_key(id)).key("sk", text(INSTRUCTION)).build())
@@ -422,14 +429,9 @@ impl PaymentStore {
     /// When the store does.
     pub async fn remember_intent(&self, payment: &Payment, intent: &IntentId) -> Result<Written, StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", payment_key(payment.id))
-            .key("sk", text(PAYMENT))
+            .note(payment.id)
             .update_expression("SET intentId = :intent")
             .condition_expression("#status = :processing AND (attribute_not_exists(intentId) OR intentId = :intent)")
-            .expression_attribute_names("#status", "status")
             .expression_attribute_values(":intent", text(intent))
             .expression_attribute_values(":processing", text(Status::Processing))
             .send()
@@ -443,14 +445,9 @@ impl PaymentStore {
     /// When the store does.
     pub async fn leave_word(&self, id: PaymentId, task_token: &str) -> Result<Written, StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", payment_key(id))
-            .key("sk", text(PAYMENT))
+            .note(id)
             .update_expression("SET taskToken = :token")
             .condition_expression("#status IN (:pending, :processing)")
-            .expression_attribute_names("#status", "status")
             .expression_attribute_values(":token", text(task_token))
             .expression_attribute_values(":pending", text(Status::Pending))
             .expression_attribute_values(":processing", text(Status::Processing))
@@ -475,14 +472,9 @@ impl PaymentStore {
     pub async fn remember_refund_wish(&self, id: PaymentId, wish: &RefundWish) -> Result<Written, StoreError> {
         let wish = HashMap::from([("reason".into(), text(&wish.reason)), ("since".into(), text(wish.since))]);
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", payment_key(id))
-            .key("sk", text(PAYMENT))
+            .note(id)
             .update_expression("SET refundWish = if_not_exists(refundWish, :wish)")
             .condition_expression("#status = :success")
-            .expression_attribute_names("#status", "status")
             .expression_attribute_values(":wish", AttributeValue::M(wish))
             .expression_attribute_values(":success", text(Status::Success))
             .send()

@@ -1,5 +1,6 @@
 //! SDK configuration, the same for every function.
 
+use crate::trust;
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
     timeout::TimeoutConfig,
@@ -34,7 +35,8 @@ pub fn sdk_config() -> SdkConfig {
 }
 
 fn from_environment() -> SdkConfig {
-    let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    let http_client = tls.tls_context(trust::in_aws()).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(8))

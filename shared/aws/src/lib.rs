@@ -14,6 +14,7 @@
 //! | [`listing`] | lists over indexes, spread so that a busy sale cannot slow them down |
 //! | [`page`] | cursors for lists |
 //! | [`secret`] | secrets, fetched when first needed |
+//! | [`trust`] | whose word it takes that a server is who it says |
 //! | [`walk`] | a walk over a whole table |
 //! | [`error`] | what can go wrong with a store: try again, or a bug |
 
@@ -30,6 +31,7 @@ pub mod listing;
 pub mod page;
 pub mod secret;
 pub mod transaction;
+pub mod trust;
 pub mod walk;
 
 pub use access::{Access, AccessRegister};
