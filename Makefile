@@ -60,8 +60,10 @@ mutants: ## Change the domain one decision at a time, and look whether a unit te
 fault-matrix: up ## Try every fault at every state of the saga; the grid goes to .local/reports/
 	@$(STACK) run -- python3 scripts/fault_matrix.py
 
-bench: up ## Measure cold starts, memory and sizes, beside the same handler in Python and Node
+bench: up ## Measure everything in docs/performance.md and docs/cost.md, beside the same handlers in Python and Node
 	@$(STACK) run -- python3 bench/bench.py && $(STACK) run -- python3 bench/cost.py
+	@$(STACK) run -- cargo run --quiet --release --package boxoffice-hot-sale --bin hot-sale
+	@$(STACK) run -- cargo run --quiet --release --package boxoffice-hot-sale --bin long-lists
 
 fuzz: ## Give every parser inputs, guided by coverage (TIME=60 seconds each; TARGET_NAME=bodies for one)
 	@python3 scripts/fuzz.py --seconds $(or $(TIME),60) $(if $(TARGET_NAME),--target $(TARGET_NAME))

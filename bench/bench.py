@@ -3,9 +3,10 @@
 
     bench.py [--runs N] [--warm N]
 
-    functions   every function: time to its first poll, memory then, size of its archive
+    functions   every function: time to its first poll, memory then, size of its archive; first and warm invocations of an event of its own, processor time, memory
+    booking     where the time of a booking and of a read goes: our own, the store, the gateway; bookings a second beside the raw rate of the same store
     login       a log-in beside a read of the same user: what is left between them is argon2
-    peers       get-inventory beside the same handler in Python and in Node, alternately: first poll, first invocation, warm ones, processor time, memory, size
+    peers       get-inventory and create-ticket beside the same handlers in Python and in Node, alternately: first poll, first invocation, warm ones, processor time, memory, size
 
 Needs the running stack (`make bench` starts it), whose DynamoDB all of them read. The report goes to `.local/reports/bench.md` and `.json`.
 """
@@ -20,8 +21,9 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 import zipfile
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -31,9 +33,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "localstack"))
 from boxoffice_local import fingerprint  # noqa: E402
 from boxoffice_local.console import StepFailed, run_logged  # noqa: E402
 from boxoffice_local.processes import LOOPBACK  # noqa: E402
-from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, AWS_ENDPOINT, LOCAL, NODE, REGION, ROOT, STACK_FILE, STACK_NAME, VENVS  # noqa: E402
+from boxoffice_local.settings import AWS_ENDPOINT, LOCAL, NODE, REGION, ROOT, STACK_FILE, STACK_NAME, VENVS  # noqa: E402
+import booking  # noqa: E402
+import copies  # noqa: E402
+import plots  # noqa: E402
 import reports  # noqa: E402
-from runtime_api import DidNotStart, Measured, measure  # noqa: E402
+from cost import Stack  # noqa: E402
+from runtime_api import SUCCEEDED, DidNotStart, Measured, measure  # noqa: E402
+from workload import Workload, calls, event  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 PEER_VENV = VENVS / "bench"
@@ -60,6 +67,7 @@ def main() -> None:
     except (StepFailed, DidNotStart) as failure:
         sys.exit(f"\nbench: {failure}")
     reports.keep("bench", report, as_markdown(report))
+    plots.keep("cold-starts", plots.bars("From its start to asking for work, ms", {name: one["firstPollMillis"]["median"] for name, one in report["peers"]["get-inventory"].items()}))
 
 
 def run(runs: int, warm: int) -> dict:
@@ -72,30 +80,40 @@ def run(runs: int, warm: int) -> dict:
         progress(f"first polls, round {round_number + 1} of {runs}")
         for name in names:
             functions[name].append(measure([str(program(name))], function_environment(name), []))
-    read = event("GET", "/inventory/{id}", {"id": an_inventory_id()})
-    compared = take_turns("peers", {contender: read for contender in peers()}, runs, warm)
+    stack = Stack()
+    workload = Workload(stack)
+    invoked = {name: invocations(name, workload, max(1, runs // 5), min(warm, 50)) for name in reads_first(names)}
+    read = event("GET", "/inventory/{id}", {"id": workload.hall})
+    compared = {"get-inventory": take_turns("get-inventory", peers("get-inventory"), lambda _, number: [read] * number, runs, warm)}
+    tables = {name: function_environment("create-ticket")[name] for name in ("INVENTORY_TABLE", "TICKETS_TABLE", "EVENTS_TABLE")}
+    with copies.of_tables(stack.aws, tables, workload.hall) as copied:
+        # Each order has a key of its own. Fewer of them: the peers know of four shards only.
+        contenders = [replace(one, environment=one.environment | copied) for one in peers("create-ticket")]
+        def orders(_, number: int) -> list[dict]:
+            return workload.events("create-ticket", number)
+
+        compared["create-ticket"] = take_turns("create-ticket", contenders, orders, min(runs, 9), min(warm, 50), "201")
     # A token lives for five minutes, and a log-in takes its time on purpose.
-    log_ins = take_turns("log-ins", {
-        ours("login"): event("POST", "/users/login", {}, log_in_body()), ours("get-me"): event("GET", "/users/me", {}, token=access_token()),
-    }, min(runs, 5), min(warm, 50))
+    log_ins = take_turns("log-ins", [ours("login"), ours("get-me")], workload.events, min(runs, 5), min(warm, 50))
     return {
         "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version(), "node": node_version()},
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "runs": runs,
         "warm": warm,
-        "functions": {name: of_function(name, all_of_it) for name, all_of_it in functions.items()},
+        "functions": {name: of_function(name, all_of_it) | invoked[name] for name, all_of_it in functions.items()},
+        "booking": booking.measure_all(stack, workload, {name: ours(name) for name in ("create-ticket", "get-ticket", "get-inventory")}, warm),
         "logIns": log_ins,
         "peers": compared,
     }
 
 
-def take_turns(what: str, contenders: dict[Contender, dict], runs: int, warm: int) -> dict[str, dict]:
-    """Every contender with its event, one after the other in each round."""
+def take_turns(what: str, contenders: list[Contender], events: Callable[[str, int], list[dict]], runs: int, warm: int, only: str = SUCCEEDED) -> dict[str, dict]:
+    """Every contender with the events it is given by its name, one after the other in each round."""
     measured: dict[Contender, list[Measured]] = {contender: [] for contender in contenders}
     for round_number in range(runs):
         progress(f"{what}, round {round_number + 1} of {runs}")
-        for contender, its_event in contenders.items():
-            measured[contender].append(measure(contender.command, contender.environment, [its_event] * (warm + 1)))
+        for contender in contenders:
+            measured[contender].append(measure(contender.command, contender.environment, events(contender.name, warm + 1), only))
     return {contender.name: of_contender(contender, all_of_it) for contender, all_of_it in measured.items()}
 
 
@@ -139,23 +157,24 @@ def ours(function: str) -> Contender:
     return Contender(function, [str(program(function))], function_environment(function), [program(function)])
 
 
-def peers() -> list[Contender]:
-    environment = function_environment("get-inventory")
-    python, node = HERE / "peers/python", PEER_NODE
+def peers(function: str) -> list[Contender]:
+    """A function of ours, and the same handler written the usual way."""
+    environment = function_environment(function)
+    python, node, module = HERE / "peers/python", PEER_NODE, function.replace("-", "_")
     packages = next((PEER_VENV / "lib").glob("python*")) / "site-packages"
     # A function's archive holds the handler and what the runtime does not bring: Lambda's own images have the SDK, those of one's own do not.
-    python_files = [python / "get_inventory.py", *(packages / name for name in (
+    python_files = [python / f"{module}.py", *(packages / name for name in (
         "awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "simplejson", "snapshot_restore_py", "urllib3",
     ))]
     return [
-        replace(ours("get-inventory"), name="Rust"),
+        replace(ours(function), name="Rust"),
         Contender(
-            "Python", [str(PEER_VENV / "bin/python"), "-m", "awslambdaric", "get_inventory.handler"],
+            "Python", [str(PEER_VENV / "bin/python"), "-m", "awslambdaric", f"{module}.handler"],
             environment | {"PYTHONPATH": str(python), "LAMBDA_TASK_ROOT": str(python), "PYTHONDONTWRITEBYTECODE": ""}, python_files,
         ),
         Contender(
-            "Node", [shutil.which("node") or "node", str(node / "node_modules/aws-lambda-ric/index.mjs"), "get-inventory.handler"],
-            environment | {"LAMBDA_TASK_ROOT": str(node), "_HANDLER": "get-inventory.handler"}, [node / "get-inventory.mjs", node / "node_modules"],
+            "Node", [shutil.which("node") or "node", str(node / "node_modules/aws-lambda-ric/index.mjs"), f"{function}.handler"],
+            environment | {"LAMBDA_TASK_ROOT": str(node), "_HANDLER": f"{function}.handler"}, [node / f"{function}.mjs", node / "node_modules"],
         ),
     ]
 
@@ -163,7 +182,7 @@ def peers() -> list[Contender]:
 def set_up_peers() -> None:
     """Installs what the peers run on, unless it is there."""
     requirements = HERE / "peers/python/requirements.txt"
-    node_files = [HERE / "peers/node" / name for name in ("package.json", "package-lock.json", "get-inventory.mjs")]
+    node_files = [HERE / "peers/node" / name for name in ("package.json", "package-lock.json", "get-inventory.mjs", "create-ticket.mjs")]
     wanted = fingerprint.of([requirements, *node_files], sys.version, str(LOCAL))
     if fingerprint.is_current("bench", wanted):
         return
@@ -180,47 +199,20 @@ def set_up_peers() -> None:
     fingerprint.record("bench", wanted)
 
 
-# What they are asked
+def reads_first(names: list[str]) -> list[str]:
+    """What changes something keeps the stack busy afterwards."""
+    reads = {name for name, (method, *_) in calls().items() if method == "GET"}
+    return sorted(names, key=lambda name: name not in reads)
 
 
-def call(path: str, body: dict, token: str | None = None) -> dict:
-    stack = json.loads(STACK_FILE.read_text())
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    request = urllib.request.Request(f"{stack['apiUrl']}{path}", json.dumps(body).encode(), headers)
-    with LOOPBACK.open(request, timeout=30) as answer:
-        return json.load(answer)
-
-
-def log_in_body() -> dict[str, str]:
-    return {"username": ADMIN["username"], "password": ADMIN_PASSWORD}
-
-
-def access_token() -> str:
-    return call("/users/login", log_in_body())["accessToken"]
-
-
-def an_inventory_id() -> str:
-    return call("/inventory", {
-        "eventName": f"Bench {time.time_ns()}", "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 400, "price": 49.90, "currency": "EUR",
-        "location": "Hall 1",
-    }, access_token())["id"]
-
-
-def event(method: str, resource: str, parameters: dict[str, str], body: dict | None = None, token: str | None = None) -> dict:
-    """A call as API Gateway hands it to a function."""
-    headers = {"Accept": "*/*", "Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    path = resource.format(**parameters)
-    return {
-        "resource": resource, "path": path, "httpMethod": method, "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()}, "queryStringParameters": None,
-        "multiValueQueryStringParameters": None, "pathParameters": parameters or None, "stageVariables": None,
-        "body": json.dumps(body) if body else None, "isBase64Encoded": False,
-        "requestContext": {
-            "resourcePath": resource, "httpMethod": method, "path": f"/local{path}", "accountId": "000000000000",
-            "stage": "local", "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef", "apiId": "bench", "resourceId": "bench", "protocol": "HTTP/1.1",
-            "identity": {"sourceIp": "127.0.0.1", "userAgent": "bench"},
-        },
-    }
+def invocations(name: str, workload: Workload, runs: int, warm: int) -> dict:
+    """A function's own event, handed to it again and again, in some processes; nothing for a function that is not asked."""
+    progress(f"invocations of {name}")
+    events = [workload.events(name, warm + 1) for _ in range(runs)]
+    if not all(events):
+        return {}
+    all_of_it = [measure([str(program(name))], function_environment(name), its_events, only=None) for its_events in events]
+    return of_invocations(all_of_it) | {"answers": sum((one.answers for one in all_of_it), Counter())}
 
 
 # What came of it
@@ -248,13 +240,19 @@ def of_function(name: str, all_of_it: list[Measured]) -> dict:
 def of_contender(contender: Contender, all_of_it: list[Measured]) -> dict:
     return {
         "firstPollMillis": spread([one.init for one in all_of_it]),
+        **of_invocations(all_of_it),
+        "unzippedMB": round(sum(file.stat().st_size for file in everything(contender.files)) / 1e6, 2),
+        "zippedMB": zipped(contender.files),
+    }
+
+
+def of_invocations(all_of_it: list[Measured]) -> dict:
+    return {
         "firstInvocationMillis": spread([one.first for one in all_of_it]),
         "warmP50Millis": spread([percentile(one.warm, 0.5) for one in all_of_it]),
         "warmP99Millis": spread([percentile(one.warm, 0.99) for one in all_of_it]),
         "warmCpuMillis": spread([one.warm_cpu for one in all_of_it]),
         "peakMemoryMiB": spread([one.peak_memory / 1024 for one in all_of_it]),
-        "unzippedMB": round(sum(file.stat().st_size for file in everything(contender.files)) / 1e6, 2),
-        "zippedMB": zipped(contender.files),
     }
 
 
@@ -293,25 +291,34 @@ def as_markdown(report: dict) -> str:
         "# Figures", "",
         f"Measured {report['measured']} on {machine['cores']} cores ({machine['processor']}), Python {machine['python']}, Node {machine['node']}. "
         f"Medians of {report['runs']} processes, with their quartiles; {report['warm']} warm invocations each.", "",
-        "## get-inventory, beside the same handler in Python and Node", "",
-        "Same event, same DynamoDB, processes started alternately. ×: how many times the Rust function's.", "",
     ]
-    names = list(report["peers"])
-    lines += [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
-    for key, title in ROWS.items():
-        lines.append(f"| {title} | {' | '.join(cell(report['peers'], name, key) for name in names)} |")
+    for function, contenders in report["peers"].items():
+        lines += [
+            f"## {function}, beside the same handler in Python and Node", "",
+            "Same event, same DynamoDB, processes started alternately. ×: how many times the Rust function's.", "",
+            f"| | {' | '.join(contenders)} |", f"|---|{'---|' * len(contenders)}",
+        ]
+        lines += [f"| {title} | {' | '.join(cell(contenders, name, key) for name in contenders)} |" for key, title in ROWS.items()] + [""]
     login, me = report["logIns"]["login"], report["logIns"]["get-me"]
     lines += [
-        "", "## A log-in", "",
+        "## A log-in", "",
         f"Warm, it takes {login['warmP50Millis']['median']:.1f} ms (p50) and {login['warmCpuMillis']['median']:.1f} ms of a processor; reading the same user with a "
         f"token takes {me['warmP50Millis']['median']:.1f} ms and {me['warmCpuMillis']['median']:.1f} ms. The difference is argon2id and the writes of a session.",
     ]
-    lines += ["", "## Every function", "", "| function | first poll, ms | quartiles | memory then, MiB | unzipped, MB | zipped, MB |", "|---|---|---|---|---|---|"]
+    lines += ["", *booking.as_markdown(report["booking"])]
+    lines += [
+        "", "## Every function", "", "Asked with an event of its own (`bench/workload.py`); answers: how many of which.", "",
+        "| function | first poll, ms | quartiles | first invocation, ms | warm p50, ms | p99 | processor, ms | peak memory, MiB | unzipped, MB | zipped, MB | answers |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
     for name, figures in report["functions"].items():
-        poll = figures["firstPollMillis"]
+        poll, middle = figures["firstPollMillis"], {key: figures[key]["median"] for key in ROWS if isinstance(figures.get(key), dict)}
+        invoked = [f"{middle[key]:.2f}" if key in middle else "" for key in ("firstInvocationMillis", "warmP50Millis", "warmP99Millis", "warmCpuMillis")]
+        memory = middle.get("peakMemoryMiB", figures["memoryMiB"]["median"])
+        answers = ", ".join(f"{number} {answer}" for answer, number in figures.get("answers", {}).items())
         lines.append(
-            f"| {name} | {poll['median']:.1f} | {poll['low']:.1f} to {poll['high']:.1f} | {figures['memoryMiB']['median']:.1f} "
-            f"| {figures['unzippedMB']:.1f} | {figures['zippedMB']:.2f} |"
+            f"| {name} | {poll['median']:.1f} | {poll['low']:.1f} to {poll['high']:.1f} | {' | '.join(invoked)} | {memory:.1f} "
+            f"| {figures['unzippedMB']:.1f} | {figures['zippedMB']:.2f} | {answers} |"
         )
     slowest = max(report["functions"], key=lambda name: report["functions"][name]["firstPollMillis"]["median"])
     lines += ["", f"The slowest to its first poll: {slowest}."]

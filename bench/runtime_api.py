@@ -5,16 +5,17 @@ is there. Nothing of an emulator is between the two.
 """
 
 import json
-import os
 import queue
 import socket
 import subprocess
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 POLL_SECONDS = 20
-TICKS = os.sysconf("SC_CLK_TCK")
+SUCCEEDED = "200"
 
 
 class DidNotStart(Exception):
@@ -31,6 +32,7 @@ class Measured:
     warm: list[float] = field(default_factory=list)
     warm_cpu: float = 0.0  # of one warm invocation
     peak_memory: int = 0
+    answers: Counter[str] = field(default_factory=Counter)  # HTTP statuses; `done` or `failed` of what is no call of the API
 
 
 class Connection:
@@ -119,8 +121,8 @@ class RuntimeApi:
         self.listener.close()
 
 
-def measure(command: list[str], environment: dict[str, str], events: list[dict]) -> Measured:
-    """Runs a process through these events: the first is its first invocation, the others are warm ones."""
+def measure(command: list[str], environment: dict[str, str], events: list[dict], only: str | None = SUCCEEDED) -> Measured:
+    """Runs a process through these events: the first is its first invocation, the others are warm ones. Every answer must be the `only` one, if there is one."""
     api = RuntimeApi()
     variables = environment | {"AWS_LAMBDA_RUNTIME_API": api.address}
     started = time.perf_counter()
@@ -143,8 +145,10 @@ def measure(command: list[str], environment: dict[str, str], events: list[dict])
                 "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:bench",
             }, json.dumps(event).encode())
             answered, succeeded, body = api.answers.get(timeout=POLL_SECONDS)
-            if not succeeded or json.loads(body).get("statusCode") != 200:
+            answer = kind_of(succeeded, body)
+            if only and answer != only:
                 raise DidNotStart(f"{command[-1]} answered {body[:500]!r}")
+            measured.answers[answer] += 1
             elapsed = (answered - sent) * 1000
             if number == 0:
                 measured.first = elapsed
@@ -167,8 +171,14 @@ def peak_memory(pid: int) -> int:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
 
 
+def kind_of(succeeded: bool, body: bytes) -> str:
+    """The HTTP status of an answer, or whether there was one."""
+    if not succeeded:
+        return "failed"
+    answer = json.loads(body or b"null")
+    return str(answer["statusCode"]) if isinstance(answer, dict) and "statusCode" in answer else "done"
+
+
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all its threads."""
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """What all its threads have run, to the nanosecond (`/proc/…/stat` counts ticks of ten milliseconds)."""
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9

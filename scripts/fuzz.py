@@ -46,7 +46,7 @@ class Turn:
 
 
 def build() -> str:
-    """The program, compiled with the features of a test build, so that what is not instrumented is shared with it."""
+    """The program, compiled for speed: how much a fuzzer finds is how often it tries."""
     heading("Compiling with coverage")
     command = [
         "cargo", "test", "--release", "--no-run", "--message-format", "json-render-diagnostics",

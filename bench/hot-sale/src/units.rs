@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_item_weighs_its_names_and_values() {
-        assert_eq!(size(&item(json!({ "pk": { "S": "INV#1" }, "available": { "N": "100" } }))), 2 + 5 + 9 + 3);
+        assert_eq!(size(&item(json!({ "pk": { "S": "INV#1" }, "available": { "N": "100" } }))), 2 + 5 + 9 + 2);
         assert_eq!(
             size(&item(json!({ "l": { "L": [{ "M": { "shard": { "N": "7" } } }] } }))),
             1 + 3 + 1 + 3 + 1 + 5 + 2

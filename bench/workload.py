@@ -1,0 +1,195 @@
+"""What each function is asked in the bench: for every function an event that it gets in its real life.
+
+Calls of the API are made from its document (`api/openapi.json`), with ids of things that are there. What changes something is asked for something that is not,
+unless asking often is harmless; an answer's status is reported with its time. Steps of the machines get what real executions gave them: they are safe to repeat. Consumers of
+the event store's stream get an event of it.
+"""
+
+import copy
+import json
+import time
+import uuid
+from collections.abc import Callable
+from itertools import count
+
+from boxoffice_local.console import StepFailed
+from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, ROOT, STACK_NAME
+from cost import Stack
+
+Event = dict
+# Asked with what is refused before anything is read: the one by one would lock the ADMIN out, the others send on what others left in queues.
+REFUSED_AT_THE_DOOR = {"change-password", "redrive-queue", "replay-events", "start-reconcile"}
+# By hand: a walk over all tables, and the function with which the first ADMIN is made.
+UNASKED = {"reconcile", "create-admin"}
+STEP_SECONDS = 60
+
+
+class Workload:
+    """Things to ask about, on the running stack, and the events that ask."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.numbers = count()
+        name = f"Bench {uuid.uuid4()}"
+        self.hall = stack.request("POST", "/inventory", {
+            "eventName": name, "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 40_000, "price": 49.9, "currency": "EUR", "location": "Hall",
+        }, stack.token)["id"]
+        paid = self.book("pm_card_visa", "CONFIRMED")
+        self.book("pm_card_chargeDeclined", "CANCELLED")
+        payment = stack.request("GET", f"/payments/ticket/{paid}", token=stack.token)
+        admin = stack.request("GET", "/users/me", token=stack.token)
+        self.parameters = {
+            "eventName": name, "ticketId": paid, "transactionId": payment["transactionId"], "userId": admin["id"], "username": admin["username"], "email": admin["email"],
+            "role": "ADMIN", "queue": "projection-dead-letters", "file": "swagger-ui.css", "type": "EMAIL",
+        }
+        self.ids = {"inventory": self.hall, "tickets": paid, "payments": payment["id"], "users": admin["id"], "notifications": self.a_notification(admin["id"])}
+        self.steps = self.payloads()
+        self.record = self.stream_record(paid)
+        self.calls = calls()
+
+    def book(self, method: str, status: str) -> str:
+        body = {"inventoryId": self.hall, "quantity": 1, "paymentMethod": "CREDIT_CARD", "paymentMethodToken": method}
+        ticket = self.stack.request("POST", "/tickets", body, self.stack.token, key=str(uuid.uuid4()))["id"]
+        self.until(lambda: self.stack.request("GET", f"/tickets/{ticket}", token=self.stack.token)["status"] == status, f"{ticket} is {status}")
+        return ticket
+
+    def a_notification(self, user: str) -> str:
+        found: list[dict] = []
+
+        def there() -> bool:
+            found[:] = self.stack.request("GET", f"/notifications/user/{user}", token=self.stack.token)["items"]
+            return bool(found)
+
+        self.until(there, "somebody is notified")
+        return found[0]["id"]
+
+    @staticmethod
+    def until(done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + STEP_SECONDS
+        while not done():
+            if time.monotonic() > deadline:
+                raise StepFailed(f"waited {STEP_SECONDS} s until {what}")
+            time.sleep(0.2)
+
+    def payloads(self) -> dict[str, Event]:
+        """What the newest executions of the machines gave each function."""
+        found: dict[str, Event] = {}
+        for executions in self.stack.executions().values():
+            for execution in sorted(executions)[-200:]:
+                history = self.stack.pages("AWSStepFunctions.GetExecutionHistory", {"executionArn": execution, "maxResults": 1000}, "events")
+                for event in history:
+                    scheduled = event.get("taskScheduledEventDetails") or {}
+                    parameters = json.loads(scheduled.get("parameters") or "{}")
+                    if name := function_name(str(parameters.get("FunctionName", ""))):
+                        found[name] = parameters.get("Payload", {})
+        return found
+
+    def stream_record(self, ticket: str) -> Event:
+        """The first event of a ticket, as the event store's stream gives it."""
+        tables = self.stack.aws.ask("DynamoDB_20120810.ListTables", {})["TableNames"]
+        table = next(name for name in tables if "EventsTable" in name)
+        items = self.stack.aws.ask("DynamoDB_20120810.Query", {
+            "TableName": table, "KeyConditionExpression": "aggregateId = :id", "ExpressionAttributeValues": {":id": {"S": ticket}}, "Limit": 1,
+        })["Items"]
+        keys = {name: items[0][name] for name in ("aggregateId", "version") if name in items[0]}
+        return {"Records": [{
+            "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb", "eventVersion": "1.1", "awsRegion": "us-east-1",
+            "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/2026-01-01T00:00:00.000",
+            "dynamodb": {"Keys": keys, "NewImage": items[0], "SequenceNumber": "100", "SizeBytes": 600, "StreamViewType": "NEW_IMAGE", "ApproximateCreationDateTime": 1767225600},
+        }]}
+
+    def events(self, function: str, number: int) -> list[Event]:
+        """So many events for this function; none when it is not asked."""
+        if function in UNASKED:
+            return []
+        if function in ("relay-events", "project-events"):
+            return [self.record] * number
+        if function == "find-upcoming-tickets":
+            return [{"userId": self.parameters["userId"]}] * number
+        if function in self.calls:
+            return [self.call(function) for _ in range(number)]
+        return [self.steps[function]] * number if function in self.steps else []
+
+    def call(self, function: str) -> Event:
+        method, path, example, query = self.calls[function]
+        if function == "get-docs":
+            path = "/docs/{file}"
+        reads = method == "GET"
+        kind = path.split("/")[1]
+        parameters = {name: self.value(name, kind, reads) for name in placeholders(path)}
+        return event(method, path, parameters, self.body(function, example), self.stack.token, str(uuid.uuid4()), {name: QUERY[name] for name in query if name in QUERY})
+
+    def value(self, name: str, kind: str, is_there: bool) -> str:
+        if name == "status":
+            return {"tickets": "CONFIRMED", "payments": "SUCCESS", "notifications": "SENT"}[kind]
+        value = self.ids[kind] if name == "id" else self.parameters[name]
+        # An id of the same form, of nothing that is there.
+        return value if is_there or "_" not in value else value[:-12] + uuid.uuid4().hex[:12]
+
+    def body(self, function: str, example: dict | None) -> dict | None:
+        number = next(self.numbers)
+        match function:
+            case "create-inventory":
+                return example | {"eventName": f"{self.parameters['eventName']} {number}"}
+            case "create-ticket":
+                return {"inventoryId": self.hall, "quantity": 1}
+            case "create-user":
+                name = f"bench-{uuid.uuid4().hex[:16]}"
+                return example | {"username": name, "email": f"{name}@bench.example"}
+            case "create-notification":
+                return example | {"userId": self.parameters["userId"]}
+            case "login":
+                return {"username": ADMIN["username"], "password": ADMIN_PASSWORD}
+        return {} if function in REFUSED_AT_THE_DOOR else example
+
+
+QUERY = {"quantity": "1", "status": "COMPLETED", "start": "2035-01-01T00:00:00Z", "end": "2036-01-01T00:00:00Z", "limit": "10"}
+
+
+def function_name(given: str) -> str:
+    """From an ARN, with or without a version or an alias, or from a name."""
+    name = given.split(":function:")[-1].split(":")[0]
+    return name.removeprefix(f"{STACK_NAME}-") if name.startswith(f"{STACK_NAME}-") else ""
+
+
+def placeholders(path: str) -> list[str]:
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+def calls() -> dict[str, tuple[str, str, dict | None, list[str]]]:
+    """Every operation of the API's document: its method, its path, the example of its body, its query."""
+    document = json.loads((ROOT / "api/openapi.json").read_text())
+
+    def resolved(value: dict) -> dict:
+        while "$ref" in value:
+            found = document
+            for part in value["$ref"].removeprefix("#/").split("/"):
+                found = found[part]
+            value = found
+        return value
+
+    found = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if "operationId" in operation:
+                content = resolved(operation.get("requestBody", {})).get("content", {}).get("application/json", {})
+                query = [parameter["name"] for parameter in map(resolved, operation.get("parameters", [])) if parameter["in"] == "query"]
+                found[operation["operationId"]] = (method.upper(), path, content.get("example"), query)
+    return found
+
+
+def event(method: str, resource: str, parameters: dict[str, str], body: dict | None = None, token: str | None = None, key: str | None = None, query: dict[str, str] | None = None) -> Event:
+    """A call as API Gateway hands it to a function."""
+    headers = {"Accept": "*/*", "Content-Type": "application/json"}
+    headers |= ({"Authorization": f"Bearer {token}"} if token else {}) | ({"Idempotency-Key": key} if key else {})
+    path = resource.format(**parameters)
+    return {
+        "resource": resource, "path": path, "httpMethod": method, "headers": headers, "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": copy.copy(query) or None, "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
+        "pathParameters": parameters or None, "stageVariables": None, "body": json.dumps(body) if body is not None else None, "isBase64Encoded": False,
+        "requestContext": {
+            "resourcePath": resource, "httpMethod": method, "path": f"/local{path}", "accountId": "000000000000",
+            "stage": "local", "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef", "apiId": "bench", "resourceId": "bench", "protocol": "HTTP/1.1",
+            "identity": {"sourceIp": "127.0.0.1", "userAgent": "bench"},
+        },
+    }
