@@ -57,10 +57,10 @@ impl Terminal {
     }
 }
 
-/// Test programs are in `deps/`, beside the command.
+/// Test programs are in `debug/deps/`; the command is in `release/`, as the functions are.
 fn boxoffice() -> Outcome<PathBuf> {
     let here = std::env::current_exe().map_err(|error| Failure::of("where this test is", &error))?;
-    let command = here.ancestors().nth(2).map(|folder| folder.join("boxoffice")).unwrap_or_default();
+    let command = here.ancestors().nth(3).map(|folder| folder.join("release/boxoffice")).unwrap_or_default();
     ensure!(command.is_file(), "there is no {}; `make up` builds it", command.display());
     Ok(command)
 }
