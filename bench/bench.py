@@ -86,7 +86,7 @@ def run(runs: int, warm: int) -> dict:
     read = event("GET", "/inventory/{id}", {"id": workload.hall})
     compared = {"get-inventory": take_turns("get-inventory", peers("get-inventory"), lambda _, number: [read] * number, runs, warm)}
     tables = {name: function_environment("create-ticket")[name] for name in ("INVENTORY_TABLE", "TICKETS_TABLE", "EVENTS_TABLE")}
-    with copies.of_tables(stack.aws, tables, workload.hall) as copied:
+    with copies.of_tables(stack.aws, tables, workload.arena) as copied:
         # Each order has a key of its own. Fewer of them: the peers know of four shards only.
         contenders = [replace(one, environment=one.environment | copied) for one in peers("create-ticket")]
         def orders(_, number: int) -> list[dict]:

@@ -32,7 +32,7 @@ def timed(act) -> float:
 
 
 def book(stack: Stack, workload: Workload) -> None:
-    stack.request("POST", "/tickets", {"inventoryId": workload.hall, "quantity": 1}, stack.token, key=str(uuid.uuid4()))
+    stack.request("POST", "/tickets", {"inventoryId": workload.arena, "quantity": 1}, stack.token, key=str(uuid.uuid4()))
 
 
 def requests(stack: Stack, workload: Workload) -> dict:

@@ -141,12 +141,14 @@ class Stack:
                 found.append((name.removeprefix(f"/aws/lambda/{STACK_NAME}-"), event["message"]))
         return found
 
-    def pages(self, target: str, body: dict, items: str) -> list[dict]:
+    def pages(self, target: str, body: dict, items: str, most: int | None = None) -> list[dict]:
+        """All items of a list, or those of its first pages."""
         found, token = [], {}
         while True:
             page = self.aws.ask(target, body | token)
             found += page.get(items, [])
-            if not page.get("nextToken"):
+            most = most and most - 1
+            if not page.get("nextToken") or most == 0:
                 return found
             token = {"nextToken": page["nextToken"]}
 

@@ -13,15 +13,17 @@ from collections.abc import Callable
 from itertools import count
 
 from boxoffice_local.console import StepFailed
-from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, ROOT, STACK_NAME
+from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, ROOT
 from cost import Stack
 
 Event = dict
-# Asked with what is refused before anything is read: the one by one would lock the ADMIN out, the others send on what others left in queues.
-REFUSED_AT_THE_DOOR = {"change-password", "redrive-queue", "replay-events", "start-reconcile"}
-# By hand: a walk over all tables, and the function with which the first ADMIN is made.
-UNASKED = {"reconcile", "create-admin"}
-STEP_SECONDS = 60
+# Asked with what is refused before anything is read: else the one locked the ADMIN out, and the other sent every event once more.
+REFUSED_AT_THE_DOOR = {"change-password", "replay-events"}
+# A walk over all tables, and what starts it; the function with which the first ADMIN is made; what makes of a booking a case for a person.
+UNASKED = {"reconcile", "start-reconcile", "create-admin", "record-stuck-booking"}
+FORWARDS = ("verify-hold", "initiate-payment", "await-payment", "expire-payment", "renew-hold", "confirm-ticket")
+BACKWARDS = ("reverse-payment", "release-hold", "cancel-ticket")
+PATIENCE_SECONDS = 60
 
 
 class Workload:
@@ -31,19 +33,17 @@ class Workload:
         self.stack = stack
         self.numbers = count()
         name = f"Bench {uuid.uuid4()}"
-        self.hall = stack.request("POST", "/inventory", {
-            "eventName": name, "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 40_000, "price": 49.9, "currency": "EUR", "location": "Hall",
-        }, stack.token)["id"]
-        paid = self.book("pm_card_visa", "CONFIRMED")
-        self.book("pm_card_chargeDeclined", "CANCELLED")
+        # One that an evening sells, and one for all that the bench books.
+        self.hall, self.arena = self.on_sale(name, 400), self.on_sale(f"{name}, arena", 40_000)
+        paid, declined = self.book("pm_card_visa", "CONFIRMED"), self.book("pm_card_chargeDeclined", "CANCELLED")
         payment = stack.request("GET", f"/payments/ticket/{paid}", token=stack.token)
         admin = stack.request("GET", "/users/me", token=stack.token)
         self.parameters = {
             "eventName": name, "ticketId": paid, "transactionId": payment["transactionId"], "userId": admin["id"], "username": admin["username"], "email": admin["email"],
-            "role": "ADMIN", "queue": "projection-dead-letters", "file": "swagger-ui.css", "type": "EMAIL",
+            "role": "ADMIN", "queue": "nowhere", "file": "swagger-ui.css", "type": "EMAIL",
         }
         self.ids = {"inventory": self.hall, "tickets": paid, "payments": payment["id"], "users": admin["id"], "notifications": self.a_notification(admin["id"])}
-        self.steps = self.payloads()
+        self.steps = self.booking_steps(paid, declined) | self.notification_steps()
         self.record = self.stream_record(paid)
         self.calls = calls()
 
@@ -65,24 +65,46 @@ class Workload:
 
     @staticmethod
     def until(done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + STEP_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not done():
             if time.monotonic() > deadline:
-                raise StepFailed(f"waited {STEP_SECONDS} s until {what}")
+                raise StepFailed(f"waited {PATIENCE_SECONDS} s until {what}")
             time.sleep(0.2)
 
-    def payloads(self) -> dict[str, Event]:
-        """What the newest executions of the machines gave each function."""
-        found: dict[str, Event] = {}
-        for executions in self.stack.executions().values():
-            for execution in sorted(executions)[-200:]:
-                history = self.stack.pages("AWSStepFunctions.GetExecutionHistory", {"executionArn": execution, "maxResults": 1000}, "events")
-                for event in history:
-                    scheduled = event.get("taskScheduledEventDetails") or {}
-                    parameters = json.loads(scheduled.get("parameters") or "{}")
-                    if name := function_name(str(parameters.get("FunctionName", ""))):
-                        found[name] = parameters.get("Payload", {})
-        return found
+    def on_sale(self, name: str, seats: int) -> str:
+        body = {"eventName": name, "eventDate": "2035-06-01T20:00:00Z", "totalSeats": seats, "price": 49.9, "currency": "EUR", "location": "Hall"}
+        return self.stack.request("POST", "/inventory", body, self.stack.token)["id"]
+
+    def booking_steps(self, paid: str, declined: str) -> dict[str, Event]:
+        """What the booking saga gives its steps (`statemachines/booking-saga.asl.json`): forwards of a booking that was paid, backwards of one that was declined."""
+        forwards, backwards = self.execution_about(paid, self.stack.machines[0]), self.execution_about(declined, self.stack.machines[0])
+        metadata, execution = forwards["detail"]["metadata"], forwards["arn"]
+        claim = {
+            "eventType": metadata["eventType"], "correlationId": metadata["correlationId"], "data": forwards["detail"]["data"], "retries": 0, "executionArn": execution,
+        }
+        failure = {"failure": {"step": "Initiate Payment", "error": "PaymentDeclined", "cause": ""}}
+        return {
+            "claim-saga": claim,
+            **{name: given_to(forwards) | ({"taskToken": "bench"} if name == "await-payment" else {}) for name in FORWARDS},
+            **{name: given_to(backwards) | failure for name in BACKWARDS},
+        }
+
+    def notification_steps(self) -> dict[str, Event]:
+        """The same of the notification machine, of a message that was sent."""
+        machine = next(machine for machine in self.stack.executions() if machine not in self.stack.machines)
+        found = self.execution_about(self.ids["notifications"], machine)
+        step = {"notificationId": self.ids["notifications"], "executionArn": found["arn"], "trace": given_to(found)["trace"]}
+        return {"record-notification": {"detail": found["detail"]}, "send-notification": step}
+
+    def execution_about(self, identifier: str, machine: str) -> Event:
+        """The execution that names this: the event it began with, and what its first step made of it."""
+        for execution in self.stack.executions()[machine]:
+            history = self.stack.pages("AWSStepFunctions.GetExecutionHistory", {"executionArn": execution, "maxResults": 10}, "events", 1)
+            first = next((json.loads(event["taskSucceededEventDetails"]["output"]) for event in history if event["type"] == "TaskSucceeded"), None)
+            if first and identifier in json.dumps(first):
+                detail = json.loads(history[0]["executionStartedEventDetails"]["input"])["detail"]
+                return {"arn": execution, "detail": detail, "booking": first.get("booking")}
+        raise StepFailed(f"no execution of {machine} is about {identifier}")
 
     def stream_record(self, ticket: str) -> Event:
         """The first event of a ticket, as the event store's stream gives it."""
@@ -104,6 +126,8 @@ class Workload:
             return []
         if function in ("relay-events", "project-events"):
             return [self.record] * number
+        if function == "refuse-route":
+            return [event("GET", "/nowhere", {})] * number
         if function == "find-upcoming-tickets":
             return [{"userId": self.parameters["userId"]}] * number
         if function in self.calls:
@@ -117,7 +141,9 @@ class Workload:
         reads = method == "GET"
         kind = path.split("/")[1]
         parameters = {name: self.value(name, kind, reads) for name in placeholders(path)}
-        return event(method, path, parameters, self.body(function, example), self.stack.token, str(uuid.uuid4()), {name: QUERY[name] for name in query if name in QUERY})
+        # Who logs out is out: each time another session.
+        token = self.stack.request("POST", "/users/login", log_in())["accessToken"] if function == "logout" else self.stack.token
+        return event(method, path, parameters, self.body(function, example), token, str(uuid.uuid4()), {name: QUERY[name] for name in query if name in QUERY} | ({"status": "RUNNING"} if function == "list-sagas" else {}))
 
     def value(self, name: str, kind: str, is_there: bool) -> str:
         if name == "status":
@@ -132,24 +158,28 @@ class Workload:
             case "create-inventory":
                 return example | {"eventName": f"{self.parameters['eventName']} {number}"}
             case "create-ticket":
-                return {"inventoryId": self.hall, "quantity": 1}
+                return {"inventoryId": self.arena, "quantity": 1}
             case "create-user":
                 name = f"bench-{uuid.uuid4().hex[:16]}"
                 return example | {"username": name, "email": f"{name}@bench.example"}
             case "create-notification":
                 return example | {"userId": self.parameters["userId"]}
             case "login":
-                return {"username": ADMIN["username"], "password": ADMIN_PASSWORD}
+                return log_in()
         return {} if function in REFUSED_AT_THE_DOOR else example
+
+
+def given_to(execution: Event) -> Event:
+    """What every step of a booking gets."""
+    metadata = execution["detail"]["metadata"]
+    return {"booking": execution["booking"], "trace": {"correlationId": metadata["correlationId"], "causationId": metadata["eventId"]}, "retries": 0}
 
 
 QUERY = {"quantity": "1", "status": "COMPLETED", "start": "2035-01-01T00:00:00Z", "end": "2036-01-01T00:00:00Z", "limit": "10"}
 
 
-def function_name(given: str) -> str:
-    """From an ARN, with or without a version or an alias, or from a name."""
-    name = given.split(":function:")[-1].split(":")[0]
-    return name.removeprefix(f"{STACK_NAME}-") if name.startswith(f"{STACK_NAME}-") else ""
+def log_in() -> dict[str, str]:
+    return {"username": ADMIN["username"], "password": ADMIN_PASSWORD}
 
 
 def placeholders(path: str) -> list[str]:
