@@ -82,7 +82,7 @@ def run(runs: int, warm: int) -> dict:
             functions[name].append(measure([str(program(name))], function_environment(name), []))
     stack = Stack()
     workload = Workload(stack)
-    invoked = {name: invocations(name, workload, max(1, runs // 5), min(warm, 50)) for name in reads_first(names)}
+    workload.settle()
     read = event("GET", "/inventory/{id}", {"id": workload.hall})
     compared = {"get-inventory": take_turns("get-inventory", peers("get-inventory"), lambda _, number: [read] * number, runs, warm)}
     tables = {name: function_environment("create-ticket")[name] for name in ("INVENTORY_TABLE", "TICKETS_TABLE", "EVENTS_TABLE")}
@@ -95,6 +95,8 @@ def run(runs: int, warm: int) -> dict:
         compared["create-ticket"] = take_turns("create-ticket", contenders, orders, min(runs, 9), min(warm, 50), "201")
     # A token lives for five minutes, and a log-in takes its time on purpose.
     log_ins = take_turns("log-ins", [ours("login"), ours("get-me")], workload.events, min(runs, 5), min(warm, 50))
+    invoked = {name: invocations(name, workload, max(1, runs // 5), min(warm, 50)) for name in reads_first(names)}
+    workload.settle()
     return {
         "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version(), "node": node_version()},
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

@@ -23,7 +23,7 @@ REFUSED_AT_THE_DOOR = {"change-password", "replay-events"}
 UNASKED = {"reconcile", "start-reconcile", "create-admin", "record-stuck-booking"}
 FORWARDS = ("verify-hold", "initiate-payment", "await-payment", "expire-payment", "renew-hold", "confirm-ticket")
 BACKWARDS = ("reverse-payment", "release-hold", "cancel-ticket")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS, SETTLED_SECONDS = 60, 300
 
 
 class Workload:
@@ -47,6 +47,15 @@ class Workload:
         self.record = self.stream_record(paid)
         self.calls = calls()
 
+    def settle(self) -> None:
+        """Waits until no execution runs: a booking that nobody pays keeps the stack busy until its hold is over."""
+
+        def quiet() -> bool:
+            running = ({"stateMachineArn": machine, "statusFilter": "RUNNING"} for machine in self.stack.executions())
+            return not any(self.stack.aws.ask("AWSStepFunctions.ListExecutions", one)["executions"] for one in running)
+
+        self.until(quiet, "no execution runs", SETTLED_SECONDS)
+
     def book(self, method: str, status: str) -> str:
         body = {"inventoryId": self.hall, "quantity": 1, "paymentMethod": "CREDIT_CARD", "paymentMethodToken": method}
         ticket = self.stack.request("POST", "/tickets", body, self.stack.token, key=str(uuid.uuid4()))["id"]
@@ -64,11 +73,11 @@ class Workload:
         return found[0]["id"]
 
     @staticmethod
-    def until(done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def until(done: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
         while not done():
             if time.monotonic() > deadline:
-                raise StepFailed(f"waited {PATIENCE_SECONDS} s until {what}")
+                raise StepFailed(f"waited {seconds:g} s until {what}")
             time.sleep(0.2)
 
     def on_sale(self, name: str, seats: int) -> str:
