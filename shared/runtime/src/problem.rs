@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// What went wrong, for programs. The first group is the reference system's list; the others follow its style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = ProblemCode)]
 pub enum Code {
@@ -346,5 +347,56 @@ impl From<ListError> for Problem {
             ListError::Cursor(error) => error.into(),
             ListError::Store(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// The rows of the table in docs/problems.md: a code, and its status.
+    fn documented() -> Vec<(String, u16)> {
+        let rows = include_str!("../../../docs/problems.md").lines().filter_map(|line| line.strip_prefix("| ["));
+        rows.map(|row| {
+            let (code, rest) = row.split_once(']').unwrap();
+            let status = rest.split('|').nth(1).unwrap().trim();
+            (code.to_owned(), status.parse().unwrap())
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_refusal_has_the_status_that_is_documented_and_a_title_of_its_own() {
+        // API Gateway's own refusals are in the table too.
+        let ours = documented().into_iter().filter_map(|(name, status)| {
+            let code: Code = serde_json::from_value(name.as_str().into()).ok()?;
+            Some((name, code, status))
+        });
+        let mut titles = HashSet::new();
+        for (name, code, status) in ours {
+            let problem = Problem::new(code, "once").at("seats");
+            let document = serde_json::to_value(problem.document("9f1c")).unwrap();
+            assert_eq!((&document["code"], &document["status"]), (&name.as_str().into(), &status.into()));
+            assert_eq!(document["type"], format!("{TYPE_BASE}#{}", name.to_lowercase()));
+            assert_eq!((&document["detail"], &document["field"]), (&"once".into(), &"seats".into()));
+            assert_eq!(document["instance"], "9f1c");
+            assert!(titles.insert(document["title"].to_string()), "{name} has another's title");
+        }
+        assert!(titles.len() > 50, "{} codes are no whole table", titles.len());
+    }
+
+    #[test]
+    fn a_store_that_may_work_later_is_told_apart_from_one_that_never_will() {
+        let later = Problem::from(StoreError::Unavailable("throttled".into()));
+        let never = Problem::from(ListError::Store(StoreError::Broken("no such table".into())));
+        assert_eq!((later.code, never.code), (Code::ServiceUnavailable, Code::InternalError));
+        assert!(!never.detail.contains("table"), "what broke is nobody's business: {}", never.detail);
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_is_at_fault_itself() {
+        let problem = Problem::from(ListError::Cursor(InvalidCursor));
+        assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidCursor, Some("next")));
     }
 }
