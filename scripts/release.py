@@ -101,8 +101,8 @@ def commit_time(root: Path) -> str:
 
 
 def leaks(program: bytes, folders: Iterable[Path]) -> list[str]:
-    """Which of this machine's folders a program names."""
-    return [str(folder) for folder in folders if str(folder).encode() in program]
+    """In which of this machine's folders is something that a program names. (A program may well say `</root>`.)"""
+    return [str(folder) for folder in folders if f"{folder}/".encode() in program]
 
 
 # Packaging

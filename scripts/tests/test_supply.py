@@ -77,6 +77,9 @@ class Packaging(unittest.TestCase):
     def test_a_program_that_names_a_folder_of_this_machine_is_found_out(self):
         self.assertEqual(release.leaks(b"\0/home/ada/boxoffice/src/lib.rs\0", [Path("/home/ada"), Path("/build")]), ["/home/ada"])
 
+    def test_a_word_that_reads_like_a_folder_is_none(self):
+        self.assertEqual(release.leaks(b"<root></root>", [Path("/root")]), [])
+
 
 class Materials(unittest.TestCase):
     METADATA = {

@@ -1,14 +1,17 @@
 // `create-ticket` the usual way in Node: the AWS SDK v3, and AWS's own runtime client (aws-lambda-ric).
 
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, createPublicKey, randomUUID, verify } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand, QueryCommand, TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
 
 const client = DynamoDBDocumentClient.from(new DynamoDBClient({}));
-const { INVENTORY_TABLE: inventory, TICKETS_TABLE: tickets, EVENTS_TABLE: events } = process.env;
-const user = "usr_01970000000070008000000000000001";
+const { INVENTORY_TABLE: inventory, TICKETS_TABLE: tickets, SESSIONS_TABLE: sessions, EVENTS_TABLE: events } = process.env;
+const keys = JSON.parse(process.env.JWT_PUBLIC_KEYS).keys.map((key) => createPublicKey({ key, format: "jwk" }));
+const shardsPerPartition = 4;
 
 export const handler = async (event) => {
+  const user = await caller(event.headers.Authorization ?? "");
+  if (!user) return problem(401, "TOKEN_REVOKED");
   const key = event.headers["Idempotency-Key"];
   const { inventoryId, quantity } = JSON.parse(event.body);
   if (!key || typeof inventoryId !== "string" || !Number.isInteger(quantity) || quantity < 1) return problem(400, "INVALID_REQUEST");
@@ -18,19 +21,35 @@ export const handler = async (event) => {
     const { Item: ticket } = await client.send(new GetCommand({ TableName: tickets, Key: { pk: `TKT#${used.ticketId}`, sk: "TICKET" }, ConsistentRead: true }));
     return used.fingerprint === fingerprint ? answer(201, view(ticket)) : problem(422, "IDEMPOTENCY_KEY_REUSED");
   }
-  const { Items: items } = await client.send(new QueryCommand({
-    TableName: inventory, KeyConditionExpression: "pk = :pk", ExpressionAttributeValues: { ":pk": `INV#${inventoryId}` },
-  }));
+  let items = await partitionOf(`INV#${inventoryId}`);
   const terms = items.find((item) => item.sk === "TERMS");
   if (!terms || terms.deletedAt) return problem(404, "INVENTORY_NOT_FOUND");
+  // Not every buyer to the same partition.
+  const partition = Math.floor(Math.random() * Math.ceil(terms.shards / shardsPerPartition));
+  if (partition > 0) items = await partitionOf(`INV#${inventoryId}#${String(partition).padStart(2, "0")}`);
   const shards = items.filter((item) => item.sk.startsWith("SHARD#") && item.available >= quantity);
   if (shards.length === 0) return problem(409, "INVENTORY_UNAVAILABLE");
-  const ticket = await book(terms, shards[Math.floor(Math.random() * shards.length)], quantity, key, fingerprint);
+  const ticket = await book(user, terms, shards[Math.floor(Math.random() * shards.length)], quantity, key, fingerprint);
   console.log(JSON.stringify({ level: "INFO", message: "request", function: "create-ticket", status: 201 }));
   return answer(201, view(ticket));
 };
 
-const book = async (terms, shard, quantity, key, fingerprint) => {
+// Whose token it is, if it is one of ours and their session stands.
+const caller = async (authorization) => {
+  const [header, payload, signature] = authorization.replace("Bearer ", "").split(".");
+  const signed = Buffer.from(`${header}.${payload}`);
+  if (!keys.some((key) => verify(null, signed, key, Buffer.from(signature, "base64url")))) return undefined;
+  const claims = JSON.parse(Buffer.from(payload, "base64url"));
+  const { Item: access } = await client.send(new GetCommand({ TableName: sessions, Key: { pk: `USER#${claims.sub}`, sk: "ACCESS" }, ConsistentRead: true }));
+  return access?.generation === claims.gen ? claims.sub : undefined;
+};
+
+const partitionOf = async (pk) => {
+  const { Items } = await client.send(new QueryCommand({ TableName: inventory, KeyConditionExpression: "pk = :pk", ExpressionAttributeValues: { ":pk": pk } }));
+  return Items;
+};
+
+const book = async (user, terms, shard, quantity, key, fingerprint) => {
   const ticketId = `tkt_${randomUUID().replaceAll("-", "")}`;
   const reservationId = ticketId.replace("tkt", "rsv");
   const now = new Date();
