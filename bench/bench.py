@@ -87,12 +87,11 @@ def run(runs: int, warm: int) -> dict:
     compared = {"get-inventory": take_turns("get-inventory", peers("get-inventory"), lambda _, number: [read] * number, runs, warm)}
     tables = {name: function_environment("create-ticket")[name] for name in ("INVENTORY_TABLE", "TICKETS_TABLE", "EVENTS_TABLE")}
     with copies.of_tables(stack.aws, tables, workload.arena) as copied:
-        # Each order has a key of its own. Fewer of them: the peers know of four shards only.
         contenders = [replace(one, environment=one.environment | copied) for one in peers("create-ticket")]
-        def orders(_, number: int) -> list[dict]:
-            return workload.events("create-ticket", number)
-
-        compared["create-ticket"] = take_turns("create-ticket", contenders, orders, min(runs, 9), min(warm, 50), "201")
+        # Each order has a key of its own.
+        compared["create-ticket"] = take_turns(
+            "create-ticket", contenders, lambda _, number: workload.events("create-ticket", number), min(runs, 9), min(warm, 50), "201",
+        )
     # A token lives for five minutes, and a log-in takes its time on purpose.
     log_ins = take_turns("log-ins", [ours("login"), ours("get-me")], workload.events, min(runs, 5), min(warm, 50))
     invoked = {name: invocations(name, workload, max(1, runs // 5), min(warm, 50)) for name in reads_first(names)}

@@ -112,6 +112,15 @@ class Stack:
             raise StepFailed(f"{method} {path} answered {status}: {content[:300]!r}")
         return json.loads(content or b"{}")
 
+    def on_sale(self, name: str, seats: int) -> str:
+        """Puts an event on sale; its id."""
+        body = {"eventName": name, "eventDate": "2035-06-01T20:00:00Z", "totalSeats": seats, "price": 49.9, "currency": "EUR", "location": "Hall"}
+        return self.request("POST", "/inventory", body, self.token)["id"]
+
+    def table(self, name: str) -> str:
+        """What a table of infra/tables.yaml is called where it is deployed."""
+        return next(table for table in self.aws.ask("DynamoDB_20120810.ListTables", {})["TableNames"] if name in table)
+
     # Functions
 
     def functions(self) -> list[dict]:
@@ -207,13 +216,6 @@ def settle(stack: Stack, recorder: Recorder) -> None:
 
 
 def bookings(stack: Stack, recorder: Recorder) -> list[Counted]:
-    def event(seats: int) -> str:
-        # Counted is the sale of one big enough to have one shard, and one that has a price.
-        body = {
-            "eventName": f"Cost {uuid.uuid4()}", "eventDate": "2035-06-01T20:00:00Z", "totalSeats": seats, "price": 49.9, "currency": "EUR", "location": "Hall",
-        }
-        return stack.request("POST", "/inventory", body, stack.token)["id"]
-
     def book(inventory: str, quantity: int, method: str, expect: int = 2) -> None:
         body = {"inventoryId": inventory, "quantity": quantity, "paymentMethod": "CREDIT_CARD", "paymentMethodToken": method}
         stack.request("POST", "/tickets", body, buyer, expect, str(uuid.uuid4()))
@@ -222,8 +224,9 @@ def bookings(stack: Stack, recorder: Recorder) -> list[Counted]:
     person = {"username": name, "email": f"{name}@cost.example", "password": "correct horse battery", "firstName": "Cost", "lastName": "Bench"}
     stack.request("POST", "/users", person)
     buyer = stack.request("POST", "/users/login", {"username": name, "password": person["password"]})["accessToken"]
-    hall = event(90)
-    full = event(1)
+    # Counted is the sale of one big enough to have one shard, and one that has a price.
+    hall = stack.on_sale(f"Cost {uuid.uuid4()}", 90)
+    full = stack.on_sale(f"Cost {uuid.uuid4()}", 1)
     book(full, 1, "pm_card_visa")
     # So that every process of the booking runs and nothing that only a first call does is counted.
     book(hall, 1, "pm_card_visa")

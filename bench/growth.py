@@ -79,10 +79,7 @@ class Growing:
 
 
 def tickets(stack: Stack, recorder: Recorder, sizes: list[int]) -> list[dict]:
-    table = next(name for name in stack.aws.ask("DynamoDB_20120810.ListTables", {})["TableNames"] if "TicketsTable" in name)
-    event = stack.request("POST", "/inventory", {
-        "eventName": f"Growth {secrets.token_hex(6)}", "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 10, "price": 49.9, "currency": "EUR", "location": "Hall",
-    }, stack.token)["id"]
+    table, event = stack.table("TicketsTable"), stack.on_sale(f"Growth {secrets.token_hex(6)}", 10)
     booked = stack.request("POST", "/tickets", {"inventoryId": event, "quantity": 1}, stack.token, key=secrets.token_hex(8))["id"]
     real = stack.aws.item(table, {"pk": {"S": f"TKT#{booked}"}, "sk": {"S": "TICKET"}})
     if not real:
@@ -103,10 +100,7 @@ def events(stack: Stack, recorder: Recorder, sizes: list[int]) -> list[dict]:
     growing, found, stored = Growing(stack, recorder, "list-inventory", "/inventory"), [], 1
     for size in sizes:
         for _ in range(stored, size):
-            stack.request("POST", "/inventory", {
-                "eventName": f"Growth {secrets.token_hex(6)}", "eventDate": "2035-06-01T20:00:00Z", "totalSeats": 10, "price": 49.9, "currency": "EUR",
-                "location": "Hall",
-            }, stack.token)
+            stack.on_sale(f"Growth {secrets.token_hex(6)}", 10)
         stored = size
         found.append({"stored": size, "first": growing.measured(None)})
     return found

@@ -5,7 +5,6 @@ unless asking often is harmless; an answer's status is reported with its time. S
 the event store's stream get an event of it.
 """
 
-import copy
 import json
 import time
 import uuid
@@ -34,7 +33,7 @@ class Workload:
         self.numbers = count()
         name = f"Bench {uuid.uuid4()}"
         # One that an evening sells, and one for all that the bench books.
-        self.hall, self.arena = self.on_sale(name, 400), self.on_sale(f"{name}, arena", 40_000)
+        self.hall, self.arena = stack.on_sale(name, 400), stack.on_sale(f"{name}, arena", 40_000)
         paid, declined = self.book("pm_card_visa", "CONFIRMED"), self.book("pm_card_chargeDeclined", "CANCELLED")
         payment = stack.request("GET", f"/payments/ticket/{paid}", token=stack.token)
         admin = stack.request("GET", "/users/me", token=stack.token)
@@ -80,10 +79,6 @@ class Workload:
                 raise StepFailed(f"waited {seconds:g} s until {what}")
             time.sleep(0.2)
 
-    def on_sale(self, name: str, seats: int) -> str:
-        body = {"eventName": name, "eventDate": "2035-06-01T20:00:00Z", "totalSeats": seats, "price": 49.9, "currency": "EUR", "location": "Hall"}
-        return self.stack.request("POST", "/inventory", body, self.stack.token)["id"]
-
     def booking_steps(self, paid: str, declined: str) -> dict[str, Event]:
         """What the booking saga gives its steps (`statemachines/booking-saga.asl.json`): forwards of a booking that was paid, backwards of one that was declined."""
         forwards, backwards = self.execution_about(paid, self.stack.machines[0]), self.execution_about(declined, self.stack.machines[0])
@@ -117,8 +112,7 @@ class Workload:
 
     def stream_record(self, ticket: str) -> Event:
         """The first event of a ticket, as the event store's stream gives it."""
-        tables = self.stack.aws.ask("DynamoDB_20120810.ListTables", {})["TableNames"]
-        table = next(name for name in tables if "EventsTable" in name)
+        table = self.stack.table("EventsTable")
         items = self.stack.aws.ask("DynamoDB_20120810.Query", {
             "TableName": table, "KeyConditionExpression": "aggregateId = :id", "ExpressionAttributeValues": {":id": {"S": ticket}}, "Limit": 1,
         })["Items"]
@@ -152,7 +146,9 @@ class Workload:
         parameters = {name: self.value(name, kind, reads) for name in placeholders(path)}
         # Who logs out is out: each time another session.
         token = self.stack.request("POST", "/users/login", log_in())["accessToken"] if function == "logout" else self.stack.token
-        return event(method, path, parameters, self.body(function, example), token, str(uuid.uuid4()), {name: QUERY[name] for name in query if name in QUERY} | ({"status": "RUNNING"} if function == "list-sagas" else {}))
+        wanted = QUERY | ({"status": "RUNNING"} if function == "list-sagas" else {})
+        query = {name: wanted[name] for name in query if name in wanted}
+        return event(method, path, parameters, self.body(function, example), token, str(uuid.uuid4()), query)
 
     def value(self, name: str, kind: str, is_there: bool) -> str:
         if name == "status":
@@ -224,7 +220,7 @@ def event(method: str, resource: str, parameters: dict[str, str], body: dict | N
     path = resource.format(**parameters)
     return {
         "resource": resource, "path": path, "httpMethod": method, "headers": headers, "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": copy.copy(query) or None, "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
+        "queryStringParameters": query or None, "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
         "pathParameters": parameters or None, "stageVariables": None, "body": json.dumps(body) if body is not None else None, "isBase64Encoded": False,
         "requestContext": {
             "resourcePath": resource, "httpMethod": method, "path": f"/local{path}", "accountId": "000000000000",

@@ -15,18 +15,13 @@ use crate::{
     latency::Latency,
     limits::{Limits, Partition, Partitions, Way},
     schema::{Keys, Schema},
-    units,
+    units, wire,
 };
-use aws_smithy_runtime_api::{
-    client::{
-        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
-        orchestrator::{HttpRequest, HttpResponse},
-        result::ConnectorError,
-        runtime_components::RuntimeComponents,
-    },
-    http::StatusCode,
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::HttpRequest,
+    runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
@@ -627,19 +622,13 @@ impl DynamoDb {
 impl HttpConnector for DynamoDb {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let model = self.clone();
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        let parsed = serde_json::from_slice(request.body().bytes().unwrap_or_default());
+        let asked = wire::asked(&request);
         HttpConnectorFuture::new(async move {
-            let request = parsed.map_err(|error| ConnectorError::user(error.into()))?;
-            let (status, body) = match model.answer(&operation, request).await {
-                Ok(answer) => (200, answer),
-                Err(failure) => (400, failure.body()),
-            };
-            let status = StatusCode::try_from(status).map_err(|error| ConnectorError::user(error.into()))?;
-            let mut response = HttpResponse::new(status, SdkBody::from(body.to_string()));
-            response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
-            Ok(response)
+            let (operation, request) = asked?;
+            match model.answer(&operation, request).await {
+                Ok(answer) => wire::answered(200, &answer),
+                Err(failure) => wire::answered(400, &failure.body()),
+            }
         })
     }
 }

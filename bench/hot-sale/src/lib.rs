@@ -10,11 +10,12 @@
 //! | [`expression`] | the conditions and updates that the booking path uses, evaluated |
 //! | [`latency`] | how long DynamoDB is assumed to take |
 //! | [`limits`] | what one partition takes |
-//! | [`report`] | many sales: the sweep, its tables and its plot |
 //! | [`lists`] | another model, of lists of any length: what a page of them costs |
+//! | [`report`] | many sales: the sweep, its tables and its plot |
 //! | [`sale`] | one sale: an event, a crowd, and what came of it |
 //! | [`schema`] | the tables, from `infra/tables.yaml` |
 //! | [`units`] | what items weigh and cost |
+//! | [`wire`] | what both models have of the SDK's wire |
 
 pub mod clock;
 pub mod dynamodb;
@@ -26,3 +27,4 @@ pub mod report;
 pub mod sale;
 pub mod schema;
 pub mod units;
+pub mod wire;

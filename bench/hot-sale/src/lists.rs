@@ -5,19 +5,16 @@ use crate::{
     clock::{Clock, Stuck},
     expression::Item,
     sale::{self, EVENTS, TICKETS, Unmeasured, sdk_config},
-    units,
+    units, wire,
 };
-use aws_smithy_runtime_api::{
-    client::{
-        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
-        orchestrator::{HttpRequest, HttpResponse},
-        result::ConnectorError,
-        runtime_components::RuntimeComponents,
-    },
-    http::StatusCode,
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::HttpRequest,
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
-use boxoffice_aws::{Cursor, EventStore, Limit, ListError, client};
+use boxoffice_aws::{Cursor, EventStore, Limit, List, ListError, client, listing::GSI2};
+use boxoffice_kernel::TicketId;
 use boxoffice_tickets::TicketStore;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -75,8 +72,7 @@ pub enum Uncounted {
 pub fn measure(stored: u32, limit: Limit) -> Result<Length, Uncounted> {
     let shelf = Shelf::of(stored, &sale::one_ticket()?);
     let clock = Clock::default();
-    let dynamodb = client::dynamodb(&sdk_config(&clock, shelf.clone()));
-    let tickets = TicketStore::new(dynamodb, TICKETS, EventStore::new(EVENTS));
+    let tickets = shelf.tickets(&clock);
     clock.run(async {
         let (first, mut next) = shelf.page(&tickets, limit, None).await?;
         let (mut page, mut cost) = (1, first);
@@ -102,28 +98,33 @@ fn string<'a>(value: &'a Value, path: &str) -> Result<&'a str, String> {
     value.pointer(path).and_then(Value::as_str).ok_or_else(|| format!("{path} is no string"))
 }
 
-/// The partition of the index that an id goes to, in place of the one that the copied ticket has.
-fn partition_of(id: &str, copied: &str) -> String {
-    let digit = id.chars().last().and_then(|digit| digit.to_digit(16)).unwrap_or(0);
-    let (name, _) = copied.rsplit_once('#').unwrap_or((copied, ""));
-    format!("{name}#{}", digit % boxoffice_aws::listing::BUCKETS)
+/// The list of all, by the partition of it that the copied ticket is in.
+fn all(copied: &str) -> List {
+    List::spread(GSI2, copied.rsplit_once('#').map_or(copied, |(name, _)| name))
+}
+
+/// The partition of a list that an id goes to.
+fn partition_of(id: &str, list: &List) -> String {
+    let [(_, partition), _] = list.entry(id);
+    partition.as_s().cloned().unwrap_or_default()
 }
 
 impl Shelf {
     fn of(stored: u32, ticket: &Item) -> Self {
         let ticket = Value::Object(ticket.clone());
-        let copied = string(&ticket, "/gsi2pk/S").unwrap_or_default();
+        let all = all(string(&ticket, "/gsi2pk/S").unwrap_or_default());
         let mut partitions: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        let mut random = fastrand::Rng::with_seed(1);
-        for number in 0..stored {
-            // UUIDv7, as the product makes them: by time, and random at the end.
-            let millis = 0x019b_7654_0000_u64 + u64::from(number);
-            let (high, low) = (random.u16(..) & 0xfff, random.u64(..) >> 4);
-            let id = format!("tkt_{millis:012x}7{high:03x}8{low:015x}");
-            partitions.entry(partition_of(&id, copied)).or_default().insert(id);
+        for id in (0..stored).map(|_| TicketId::generate().to_string()) {
+            partitions.entry(partition_of(&id, &all)).or_default().insert(id);
         }
         let id = string(&ticket, "/id/S").unwrap_or_default().to_owned();
         Self { partitions: Arc::new(partitions), ticket: Arc::new((ticket.to_string(), id)), spent: Arc::default() }
+    }
+
+    /// The product's store, over this.
+    fn tickets(&self, clock: &Clock) -> TicketStore {
+        let dynamodb = client::dynamodb(&sdk_config(clock, self.clone()));
+        TicketStore::new(dynamodb, TICKETS, EventStore::new(EVENTS))
     }
 
     fn spent(&self) -> MutexGuard<'_, Cost> {
@@ -146,7 +147,7 @@ impl Shelf {
         let (ticket, copied) = &*self.ticket;
         let ticket: Value = serde_json::from_str(&ticket.replace(copied, id)).map_err(|error| error.to_string())?;
         let mut item = ticket.as_object().cloned().unwrap_or_default();
-        let partition = partition_of(id, string(&ticket, "/gsi2pk/S")?);
+        let partition = partition_of(id, &all(string(&ticket, "/gsi2pk/S")?));
         item.insert("gsi2pk".to_owned(), json!({ "S": partition }));
         Ok(item)
     }
@@ -211,16 +212,11 @@ impl Shelf {
 
 impl HttpConnector for Shelf {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let answer = (|| {
-            let operation = request.headers().get("x-amz-target").unwrap_or_default().rsplit('.').next();
-            let body = serde_json::from_slice(request.body().bytes().unwrap_or_default());
-            let answer = self.answer(operation.unwrap_or_default(), &body.map_err(|error| error.to_string())?)?;
-            let status = StatusCode::try_from(200).map_err(|error| error.to_string())?;
-            let mut response = HttpResponse::new(status, SdkBody::from(answer.to_string()));
-            response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
-            Ok(response)
-        })();
-        HttpConnectorFuture::ready(answer.map_err(|why: String| ConnectorError::user(why.into())))
+        let answer = wire::asked(&request).and_then(|(operation, request)| {
+            let answer = self.answer(&operation, &request).map_err(|why| ConnectorError::user(why.into()))?;
+            wire::answered(200, &answer)
+        });
+        HttpConnectorFuture::ready(answer)
     }
 }
 
@@ -251,8 +247,7 @@ mod tests {
     fn a_list_shows_each_ticket_once_newest_first() {
         let shelf = Shelf::of(95, &sale::one_ticket().unwrap());
         let clock = Clock::default();
-        let dynamodb = client::dynamodb(&sdk_config(&clock, shelf.clone()));
-        let tickets = TicketStore::new(dynamodb, TICKETS, EventStore::new(EVENTS));
+        let tickets = shelf.tickets(&clock);
         let mut shown = Vec::new();
         let mut next = None;
         loop {

@@ -1,7 +1,7 @@
 //! Whose word it takes that a server is who it says.
 //!
-//! Reading the system's certificates is most of what a function does before it asks for work: some hundred and forty of them, and from
-//! two places. `docs/adr/0023-trusted-certificates.md` has the figures. Whoever needs others says so by the variable that OpenSSL and rustls know.
+//! Built in, because to read the system's certificates, some hundred and forty of them and from two places, took longer than all else that a function does
+//! before it asks for work. `docs/adr/0023-trusted-certificates.md` has the figures. Whoever needs others says so by the variable that OpenSSL and rustls know.
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use std::{env, ffi::OsStr};
