@@ -11,8 +11,11 @@ sys.path.insert(0, str(ROOT / "localstack"))
 
 from boxoffice_local import deployment, settings, targets  # noqa: E402
 
-# Every endpoint named here must answer: a store test that finds one missing fails, it does not skip.
-DYNAMODB_ENDPOINTS = f"emulator={settings.AWS_ENDPOINT},moto={settings.MOTO_ENDPOINT}"
+# Every server named here must answer: a store test that finds one missing fails, it does not skip.
+STORE_TESTS = {
+    "BOXOFFICE_DYNAMODB_ENDPOINTS": f"emulator={settings.AWS_ENDPOINT},moto={settings.MOTO_ENDPOINT}",
+    "BOXOFFICE_PAYMENTS_URL": settings.PAYMENTS_URL,
+}
 
 
 def heading(text: str) -> None:
@@ -27,10 +30,11 @@ def run(title: str, *command: str, **environment: str) -> bool:
 
 @contextmanager
 def stores() -> Iterator[None]:
-    """Both DynamoDBs of the store tests. The emulator stays, since what is deployed next runs on it."""
+    """What the store tests ask: both AWS implementations, and the payment server. Only moto goes: what is deployed next runs on the others."""
     heading("Servers")
     if targets.aws().ensure():
         deployment.forget()
+    targets.payments().ensure()
     moto = targets.moto()
     moto.ensure()
     try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cargo_tools
-from checkout import DYNAMODB_ENDPOINTS, ROOT, heading, stores
+from checkout import ROOT, STORE_TESTS, heading, stores
 from boxoffice_local import toolchain
 from boxoffice_local.console import StepFailed, say
 from boxoffice_local.settings import LOCAL
@@ -122,8 +122,7 @@ def environment() -> dict[str, str]:
     # Of this machine only, and never mixed with what `make build` compiled: cargo-llvm-cov has a target folder of its own.
     variables.pop("CARGO_BUILD_TARGET", None)
     variables.pop("RUSTFLAGS", None)
-    return variables | {
-        "BOXOFFICE_DYNAMODB_ENDPOINTS": DYNAMODB_ENDPOINTS,
+    return variables | STORE_TESTS | {
         "LLVM_COV": cargo_tools.llvm("llvm-cov"),
         "LLVM_PROFDATA": cargo_tools.llvm("llvm-profdata"),
         # Coverage knows its lines without debug information, and the SDK's is most of the build.

@@ -3,7 +3,7 @@
 
 1. compile every function, and every test; a test that does not compile fails in minutes, not at the end
 2. the payment server's own checks
-3. unit, property and store tests, the stores against two DynamoDB implementations
+3. unit, property and store tests, the stores against two DynamoDB implementations, Stripe's client against the payment server
 4. end-to-end tests against the deployed stack, the API's contract, and its page in a browser
 
     test.py [--unit] [--only NAME]     --unit ends after 3; --only runs the test programs whose name contains this
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fault_matrix
-from checkout import DYNAMODB_ENDPOINTS, ROOT, heading, run, stores
-from boxoffice_local import deployment, settings, targets, toolchain
+from checkout import ROOT, STORE_TESTS, heading, run, stores
+from boxoffice_local import deployment, settings, toolchain
 from boxoffice_local.console import StepFailed
 from boxoffice_local.settings import HERE, STACK_FILE, python
 
@@ -85,16 +85,12 @@ def unit_tests(only: str) -> list[Program]:
         require(run("Payment server", *payment_tests), "The payment server's test")
 
     with stores():
-        run_all(
-            [program for program in programs if program.package != END_TO_END],
-            BOXOFFICE_DYNAMODB_ENDPOINTS=DYNAMODB_ENDPOINTS,
-        )
+        run_all([program for program in programs if program.package != END_TO_END], **STORE_TESTS)
     return [program for program in programs if program.package == END_TO_END]
 
 
 def end_to_end_tests(programs: list[Program], only: str) -> None:
     heading("Deployment")
-    targets.payments().ensure()
     deployment.deploy(deployment.build())
     if not STACK_FILE.exists():
         raise StepFailed("There is no deployed stack to test.")

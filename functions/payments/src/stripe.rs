@@ -176,6 +176,14 @@ impl Stripe {
     /// When a variable is missing.
     pub fn from_env(parameters: aws_sdk_ssm::Client) -> Result<Self, ConfigError> {
         let key = Secret::new(parameters, config::required("STRIPE_KEY_PARAMETER")?);
+        Self::new(config::required("STRIPE_API_BASE")?, key)
+    }
+
+    /// The account with this key, whose API is there.
+    ///
+    /// # Errors
+    /// When the certificates that the environment names cannot be used.
+    pub fn new(base: impl Into<String>, key: Secret) -> Result<Self, ConfigError> {
         // The error says that another part of the process chose a provider first, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
@@ -184,7 +192,7 @@ impl Stripe {
         let invalid =
             |why: reqwest::Error| ConfigError::Invalid { name: trust::CERTIFICATES_VARIABLE, why: why.to_string() };
         let http = http.build().map_err(invalid)?;
-        Ok(Self { http, base: config::required("STRIPE_API_BASE")?, key: Arc::new(key) })
+        Ok(Self { http, base: base.into(), key: Arc::new(key) })
     }
 
     /// One call: a final answer either way, or no answer worth the name.

@@ -22,9 +22,10 @@ impl StoreError {
         R: std::fmt::Debug + Send + Sync + 'static,
     {
         /// Error codes that mean the caller, the deployment or the permissions are wrong, not the moment.
-        const FINAL: [&str; 6] = [
+        const FINAL: [&str; 7] = [
             "ValidationException",
             "ResourceNotFoundException",
+            "ParameterNotFound",
             "AccessDeniedException",
             "UnrecognizedClientException",
             "InvalidSignatureException",

@@ -113,16 +113,21 @@ where
     Fut: Future<Output = Result<Answer, Problem>> + Send,
 {
     let (gate, handle) = (&gate, &handle);
-    run(function, move |mut request: Request| async move {
-        let access = access(&request)?;
-        if access != Access::Public {
-            let caller = gate.admit(access, &request).await?;
-            tracing::debug!(function, user_id = %caller.user_id, role = %caller.role, "admitted");
-            request.extensions_mut().insert(caller);
-        }
-        handle(request).await
-    })
-    .await
+    run(function, move |request| admitted(function, gate, handle, request)).await
+}
+
+async fn admitted<F, Fut>(function: &str, gate: &Gate, handle: &F, mut request: Request) -> Result<Answer, Problem>
+where
+    F: Fn(Request) -> Fut,
+    Fut: Future<Output = Result<Answer, Problem>>,
+{
+    let access = access(&request)?;
+    if access != Access::Public {
+        let caller = gate.admit(access, &request).await?;
+        tracing::debug!(function, user_id = %caller.user_id, role = %caller.role, "admitted");
+        request.extensions_mut().insert(caller);
+    }
+    handle(request).await
 }
 
 /// Serves requests to routes that anybody may call; any other route is refused.
@@ -135,13 +140,18 @@ where
     Fut: Future<Output = Result<Answer, Problem>> + Send,
 {
     let handle = &handle;
-    run(function, move |request: Request| async move {
-        match access(&request)? {
-            Access::Public => handle(request).await,
-            _ => Err(misplaced(&request)),
-        }
-    })
-    .await
+    run(function, move |request| public(handle, request)).await
+}
+
+async fn public<F, Fut>(handle: &F, request: Request) -> Result<Answer, Problem>
+where
+    F: Fn(Request) -> Fut,
+    Fut: Future<Output = Result<Answer, Problem>>,
+{
+    match access(&request)? {
+        Access::Public => handle(request).await,
+        _ => Err(misplaced(&request)),
+    }
 }
 
 /// Serves requests to paths that are no route of ours.
@@ -183,33 +193,41 @@ where
 {
     let allowed_origin = std::env::var("CORS_ALLOWED_ORIGIN").ok();
     let (handle, allowed_origin) = (&handle, allowed_origin.as_deref());
-    let mut adapter = Adapter::from(service_fn(move |request: Request| async move {
-        let started = Instant::now();
-        let trace = trace(&request);
-        let (method, route) = (request.method().clone(), route(&request));
-        let held = header(&request, IF_NONE_MATCH.as_str()).map(ToOwned::to_owned);
-        let outcome = match refuse_oversized(&request) {
-            Ok(()) => handle(request).await,
-            Err(problem) => Err(problem),
-        };
-        let code = outcome.as_ref().err().map(|problem| problem.code.name());
-        let response = respond(outcome, &trace, held.as_deref(), allowed_origin);
-        tracing::info!(
-            function,
-            %method,
-            route,
-            status = response.status().as_u16(),
-            code,
-            correlation_id = %trace.correlation_id,
-            micros = started.elapsed().as_micros(),
-            "request"
-        );
-        Ok::<_, Error>(response)
+    let mut adapter = Adapter::from(service_fn(move |request| async move {
+        Ok::<_, Error>(answered(function, handle, allowed_origin, request).await)
     }));
     lambda_runtime::run(service_fn(move |LambdaEvent { payload, context }: LambdaEvent<LambdaRequest>| {
         adapter.call(LambdaEvent::new(without_address(payload), context))
     }))
     .await
+}
+
+async fn answered<F, Fut>(function: &str, handle: &F, allowed_origin: Option<&str>, request: Request) -> Response<Body>
+where
+    F: Fn(Request) -> Fut,
+    Fut: Future<Output = Result<Answer, Problem>>,
+{
+    let started = Instant::now();
+    let trace = trace(&request);
+    let (method, route) = (request.method().clone(), route(&request));
+    let held = header(&request, IF_NONE_MATCH.as_str()).map(ToOwned::to_owned);
+    let outcome = match refuse_oversized(&request) {
+        Ok(()) => handle(request).await,
+        Err(problem) => Err(problem),
+    };
+    let code = outcome.as_ref().err().map(|problem| problem.code.name());
+    let response = respond(outcome, &trace, held.as_deref(), allowed_origin);
+    tracing::info!(
+        function,
+        %method,
+        route,
+        status = response.status().as_u16(),
+        code,
+        correlation_id = %trace.correlation_id,
+        micros = started.elapsed().as_micros(),
+        "request"
+    );
+    response
 }
 
 /// The event without what its caller says of the address it was sent to. `lambda_http` makes a URL of that, which nobody here reads, and panics where it is
@@ -485,8 +503,16 @@ pub fn paging(request: &Request) -> Result<(Limit, Option<Cursor>), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::{PrivateKey, PublicKeys, Signer, Verifier};
+    use boxoffice_aws::{AccessRegister, client};
+    use boxoffice_kernel::{Role, SessionId, Timestamp, UserId};
+    use boxoffice_testing::Listener;
     use serde::Deserialize;
-    use std::collections::HashMap;
+    use serde_json::{Value, json};
+    use std::{
+        collections::HashMap,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -506,7 +532,158 @@ mod tests {
         body(&request, refine).map_err(|problem| (problem.code, problem.field))
     }
 
-    fn answered(answer: Answer, held: Option<&str>) -> Response<Body> {
+    /// What API Gateway sends for a route.
+    fn called(method: &str, route: &str, token: Option<&str>) -> Request {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../../events/fixtures/post-tickets-request.json")).unwrap();
+        event["httpMethod"] = method.into();
+        event["requestContext"]["resourcePath"] = route.into();
+        event["headers"]["X-Correlation-Id"] = "order-7".into();
+        if let Some(token) = token {
+            event["headers"]["Authorization"] = format!("Bearer {token}").into();
+        }
+        event["multiValueHeaders"] = json!({});
+        serde_json::from_value::<LambdaRequest>(event).unwrap().into()
+    }
+
+    const ISSUER: &str = "urn:boxoffice:test";
+
+    /// A gate whose register says the same of everybody, and a key whose tokens it takes.
+    fn gate(standing: &Listener) -> (Gate, PrivateKey) {
+        let (private, public) = PrivateKey::generate().unwrap();
+        let verifier = Verifier::new(&PublicKeys { keys: vec![public] }, ISSUER).unwrap();
+        (Gate::new(verifier, AccessRegister::new(client::dynamodb(&standing.sdk_config()), "sessions")), private)
+    }
+
+    fn of_generation(generation: u64) -> Listener {
+        let access = json!({ "generation": { "N": generation.to_string() }, "ended": { "M": {} } });
+        Listener::answering(move |_, _| (200, json!({ "Item": access })))
+    }
+
+    fn somebody(role: Role) -> Caller {
+        Caller { user_id: UserId::generate(), role, session: SessionId::generate(), generation: 3 }
+    }
+
+    fn token(caller: &Caller, key: &PrivateKey) -> String {
+        Signer::new(key, ISSUER).unwrap().sign(caller, 300, Timestamp::now()).unwrap()
+    }
+
+    fn document(response: &Response<Body>) -> Value {
+        serde_json::from_slice(response.body()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_may_call_a_route_is_known_to_its_handler() {
+        let (gate, key) = gate(&of_generation(3));
+        let me = somebody(Role::User);
+        let handle = async |request: Request| Answer::ok(&json!({ "caller": caller(&request)?.user_id }));
+        let serving = |request| admitted("create-ticket", &gate, &handle, request);
+        let request = called("POST", "/tickets", Some(&token(&me, &key)));
+        let response = answered("create-ticket", &serving, Some("https://shop.example"), request).await;
+        assert_eq!((response.status(), document(&response)), (StatusCode::OK, json!({ "caller": me.user_id })));
+        for (name, value) in [
+            ("content-type", "application/json"),
+            ("x-correlation-id", "order-7"),
+            ("access-control-allow-origin", "https://shop.example"),
+            ("vary", "Origin"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{name}");
+        }
+        assert_eq!(
+            answered("create-ticket", &serving, None, called("GET", "/inventory", None)).await.status(),
+            500,
+            "nobody calls"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_may_not_call_a_route_never_reaches_its_handler() {
+        let reached = AtomicUsize::new(0);
+        let handle = async |_| {
+            reached.fetch_add(1, Ordering::Relaxed);
+            Ok(Answer::no_content())
+        };
+        let unanswered = Listener::answering(|_, _| (400, json!({ "__type": "ResourceNotFoundException" })));
+        let nobody = Listener::default();
+        for (standing, role, route, code) in [
+            (of_generation(3), None, "/tickets", Code::AuthenticationRequired),
+            (of_generation(3), Some(Role::User), "/inventory", Code::Forbidden),
+            (of_generation(2), Some(Role::Admin), "/tickets", Code::TokenRevoked),
+            (nobody, Some(Role::Admin), "/tickets", Code::TokenRevoked),
+            (unanswered, Some(Role::Admin), "/tickets", Code::InternalError),
+            (of_generation(3), Some(Role::Admin), "/tickets/{id}/of-no-such-route", Code::InternalError),
+        ] {
+            let (gate, key) = gate(&standing);
+            let token = role.map(|role| token(&somebody(role), &key));
+            let serving = |request| admitted("create-ticket", &gate, &handle, request);
+            let response = answered("create-ticket", &serving, None, called("POST", route, token.as_deref())).await;
+            assert_eq!(
+                (response.status(), &document(&response)["code"]),
+                (code.status(), &json!(code.name())),
+                "{route}"
+            );
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+            let challenged = response.headers().contains_key("www-authenticate");
+            assert_eq!(challenged, code.status() == StatusCode::UNAUTHORIZED, "{code:?}");
+        }
+        assert_eq!(reached.into_inner(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_function_without_a_gate_serves_public_routes_and_no_other() {
+        let handle = async |_| Answer::ok(&json!([]));
+        let serving = |request| public(&handle, request);
+        for (method, route, status) in
+            [("GET", "/inventory", 200), ("POST", "/tickets", 500), ("GET", "/tickets", 500), ("GET", "", 500)]
+        {
+            let response = answered("list-inventory", &serving, None, called(method, route, None)).await;
+            assert_eq!(response.status(), status, "{method} {route}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_oversized_body_is_refused_before_anything_reads_it() {
+        let mut request = called("GET", "/inventory", None);
+        *request.body_mut() = Body::Text("x".repeat(MAX_BODY_BYTES + 1));
+        let handle = async |_| Ok(Answer::no_content());
+        let response = answered("list-inventory", &handle, None, request).await;
+        assert_eq!(document(&response)["code"], Code::BodyTooLarge.name());
+    }
+
+    #[test]
+    fn each_kind_of_answer_is_said_as_http_says_it() {
+        struct Unwritable;
+        impl Serialize for Unwritable {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("not today"))
+            }
+        }
+        let made = responded(Answer::created(&json!({}), "/tickets/tkt_1".into()).unwrap(), None);
+        assert_eq!(
+            (made.status(), &made.headers()[LOCATION]),
+            (StatusCode::CREATED, &"/tickets/tkt_1".parse().unwrap())
+        );
+        let taken_up = responded(Answer::accepted(&json!({})).unwrap(), None);
+        assert_eq!(taken_up.status(), StatusCode::ACCEPTED);
+        let ill = responded(Answer::unavailable(&json!({})).unwrap(), None);
+        assert_eq!(ill.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let gone = responded(Answer::no_content(), None);
+        assert_eq!((gone.status(), gone.headers().get(CONTENT_TYPE)), (StatusCode::NO_CONTENT, None));
+        let page = responded(Answer::content("text/html", "<p>".into()), None);
+        assert_eq!((page.status(), &page.headers()[CONTENT_TYPE]), (StatusCode::OK, &"text/html".parse().unwrap()));
+        assert_eq!(Answer::ok(&Unwritable).unwrap_err().code, Code::InternalError);
+    }
+
+    #[test]
+    fn who_is_to_try_again_is_told_when() {
+        let trace = trace(&Request::new(Body::Empty));
+        let busy = respond(Err(Problem::new(Code::ServiceUnavailable, "busy")), &trace, None, None);
+        assert_eq!(busy.headers()[RETRY_AFTER], "1");
+        let wrong = respond(Err(Problem::new(Code::ValidationError, "wrong")), &trace, None, None);
+        assert!(!wrong.headers().contains_key(RETRY_AFTER));
+    }
+
+    fn responded(answer: Answer, held: Option<&str>) -> Response<Body> {
         let trace = trace(&Request::new(Body::Empty));
         respond(Ok(answer), &trace, held, Some("*"))
     }
@@ -514,21 +691,21 @@ mod tests {
     #[test]
     fn who_has_an_answer_already_is_told_so() {
         let fresh = || Answer::ok(&[1, 2]).unwrap().cached(2);
-        let first = answered(fresh(), None);
+        let first = responded(fresh(), None);
         let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
         assert_eq!(first.headers()[CACHE_CONTROL], "public, max-age=2");
         for held in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".into()] {
-            let again = answered(fresh(), Some(&held));
+            let again = responded(fresh(), Some(&held));
             assert_eq!((again.status(), again.body().is_empty()), (StatusCode::NOT_MODIFIED, true), "{held}");
             assert_eq!(again.headers()[ETAG], tag);
         }
-        assert_eq!(answered(fresh(), Some("\"other\"")).status(), StatusCode::OK);
-        assert_eq!(answered(Answer::ok(&[1, 3]).unwrap().cached(2), Some(&tag)).status(), StatusCode::OK);
+        assert_eq!(responded(fresh(), Some("\"other\"")).status(), StatusCode::OK);
+        assert_eq!(responded(Answer::ok(&[1, 3]).unwrap().cached(2), Some(&tag)).status(), StatusCode::OK);
     }
 
     #[test]
     fn what_is_private_is_not_kept() {
-        let answer = answered(Answer::ok(&[1]).unwrap(), Some("*"));
+        let answer = responded(Answer::ok(&[1]).unwrap(), Some("*"));
         assert_eq!((answer.status(), &answer.headers()[CACHE_CONTROL]), (StatusCode::OK, &"no-store".parse().unwrap()));
         assert!(!answer.headers().contains_key(ETAG));
     }

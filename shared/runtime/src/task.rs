@@ -209,6 +209,82 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxoffice_aws::client;
+    use boxoffice_testing::Listener;
+    use serde_json::{Value, json};
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Booked {
+        ticket_id: TicketId,
+    }
+
+    impl Booking for Booked {
+        fn ticket_id(&self) -> TicketId {
+            self.ticket_id
+        }
+    }
+
+    fn journal(store: &Listener) -> Journal {
+        Journal::new(client::dynamodb(&store.sdk_config()), "sagas")
+    }
+
+    fn input(ticket: TicketId) -> SagaInput<Booked> {
+        let input = json!({
+            "booking": { "ticketId": ticket }, "trace": { "correlationId": "order-7", "causationId": "r" }, "retries": 2,
+            "failure": { "step": "InitiatePayment", "error": "PaymentDeclined", "cause": "card_declined" }
+        });
+        serde_json::from_value(input).unwrap()
+    }
+
+    /// The one entry that was written, and for which ticket.
+    fn written(store: &Listener) -> (String, Value) {
+        let [(operation, asked)] = store.heard().try_into().unwrap();
+        assert_eq!(operation, "UpdateItem");
+        let is_entry = |value: &&Value| value.pointer("/M/status").is_some();
+        let entry = asked["ExpressionAttributeValues"].as_object().unwrap().values().find(is_entry).unwrap().clone();
+        (asked["Key"]["pk"]["S"].as_str().unwrap().to_owned(), entry["M"].clone())
+    }
+
+    #[tokio::test]
+    async fn a_step_that_did_its_work_is_on_record_with_its_attempt_and_why_it_ran() {
+        for (step, status) in [(Step::VerifyHold, "COMPLETED"), (Step::ReleaseHold, "COMPENSATED")] {
+            let (store, ticket) = (Listener::default(), TicketId::generate());
+            let run = async |input: SagaInput<Booked>| Ok::<_, StepFailure>(input.retries);
+            assert_eq!(journaled(step, &journal(&store), input(ticket), run).await, Ok(2));
+            let (key, entry) = written(&store);
+            assert!(key.ends_with(&ticket.to_string()), "{key}");
+            assert_eq!((&entry["status"]["S"], &entry["attempt"]["N"]), (&json!(status), &json!("3")), "{step}");
+            assert_eq!(entry["reason"]["S"], "PaymentDeclined");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_that_failed_is_on_record_with_its_error_and_fails() {
+        let (store, ticket) = (Listener::default(), TicketId::generate());
+        let refused = StepFailure::Refused { name: "HoldLost", detail: "the seats are gone".into() };
+        let run = async |_: SagaInput<Booked>| Err::<(), _>(refused.clone());
+        assert_eq!(journaled(Step::VerifyHold, &journal(&store), input(ticket), run).await, Err(refused.clone()));
+        let (_, entry) = written(&store);
+        assert_eq!(entry["status"]["S"], "FAILED");
+        assert_eq!(
+            (&entry["errorCode"]["S"], &entry["errorMessage"]["S"]),
+            (&json!("HoldLost"), &json!("the seats are gone"))
+        );
+    }
+
+    #[tokio::test]
+    async fn work_that_is_not_on_record_is_done_again() {
+        let store = Listener::answering(|_, _| (400, json!({ "__type": "ResourceNotFoundException" })));
+        let outcome = |work: Result<(), StepFailure>| {
+            let (journal, work) = (journal(&store), move |_: SagaInput<Booked>| std::future::ready(work.clone()));
+            async move { journaled(Step::VerifyHold, &journal, input(TicketId::generate()), work).await }
+        };
+        assert_eq!(outcome(Ok(())).await.map_err(|failure| failure.name()), Err(StepFailure::DEFECT));
+        // What went wrong first is what counts.
+        let refused = StepFailure::Refused { name: "HoldLost", detail: String::new() };
+        assert_eq!(outcome(Err(refused.clone())).await, Err(refused));
+    }
 
     #[test]
     fn a_failure_reaches_the_state_machine_under_its_contract_name() {

@@ -1,23 +1,50 @@
-//! An AWS service that hears every call and answers each with success: for what is only told, such as the waiting saga.
+//! An AWS service that hears every call and answers as the test says: for what is only told, such as the waiting saga, and for what must fail.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::{
     client::{
-        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+        http::{HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
         orchestrator::{HttpRequest, HttpResponse},
     },
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use serde_json::Value;
-use std::sync::{Arc, Mutex};
+use serde_json::{Value, json};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+/// What a call is answered with: a status and a body.
+pub type Reply = (u16, Value);
 
 /// What was said to the service.
-#[derive(Debug, Clone, Default)]
-pub struct Listener(Arc<Mutex<Vec<(String, Value)>>>);
+#[derive(Clone)]
+pub struct Listener {
+    heard: Arc<Mutex<Vec<(String, Value)>>>,
+    reply: Arc<dyn Fn(&str, &Value) -> Reply + Send + Sync>,
+}
+
+impl Default for Listener {
+    /// One that answers each call with success, and nothing else.
+    fn default() -> Self {
+        Self::answering(|_, _| (200, json!({})))
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("heard", &self.heard).finish_non_exhaustive()
+    }
+}
 
 impl Listener {
+    /// One that answers so, by the operation and its arguments.
+    pub fn answering(reply: impl Fn(&str, &Value) -> Reply + Send + Sync + 'static) -> Self {
+        Self { heard: Arc::default(), reply: Arc::new(reply) }
+    }
+
     /// The configuration whose clients talk to this listener.
     pub fn sdk_config(&self) -> SdkConfig {
         let listener = self.clone();
@@ -30,19 +57,54 @@ impl Listener {
             .build()
     }
 
+    /// The configuration whose clients talk to this listener about these operations, and to the real service about all others.
+    pub fn in_front_of(&self, real: &SdkConfig, operations: &'static [&'static str]) -> SdkConfig {
+        let listener = self.clone();
+        let services = real.http_client().expect("a configuration with an HTTP client");
+        let client = http_client_fn(move |settings, components| {
+            let (listener, others) = (listener.clone(), services.http_connector(settings, components));
+            SharedHttpConnector::new(InFront { listener, operations, others })
+        });
+        real.to_builder().http_client(client).build()
+    }
+
     /// Every call so far: its operation and its arguments.
     pub fn heard(&self) -> Vec<(String, Value)> {
-        self.0.lock().expect("a test that has not panicked").clone()
+        self.heard.lock().expect("a test that has not panicked").clone()
     }
+}
+
+/// What is asked for: by name, or of a service that knows its operations by their paths, by the path's last part.
+fn operation(request: &HttpRequest) -> String {
+    let path = || request.uri().split('?').next().unwrap_or_default().rsplit('/').next();
+    let named = request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next());
+    named.or_else(path).unwrap_or_default().to_owned()
 }
 
 impl HttpConnector for Listener {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let operation = operation(&request);
         let arguments = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
-        self.0.lock().expect("a test that has not panicked").push((operation, arguments));
-        let success = StatusCode::try_from(200_u16).expect("a status code");
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(success, SdkBody::from("{}"))))
+        let (status, body) = (self.reply)(&operation, &arguments);
+        self.heard.lock().expect("a test that has not panicked").push((operation, arguments));
+        let status = StatusCode::try_from(status).expect("a status code");
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body.to_string()))))
+    }
+}
+
+#[derive(Debug)]
+struct InFront {
+    listener: Listener,
+    operations: &'static [&'static str],
+    others: SharedHttpConnector,
+}
+
+impl HttpConnector for InFront {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        if self.operations.contains(&operation(&request).as_str()) {
+            self.listener.call(request)
+        } else {
+            self.others.call(request)
+        }
     }
 }

@@ -7,9 +7,11 @@ use crate::{
 use boxoffice_kernel::Timestamp;
 use boxoffice_payments::{
     breaker::{Breaker, Settings},
-    gateway::{GatewayError, Opened, PaymentGateway},
+    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
     guarded::Guarded,
+    timed::Timed,
 };
+use boxoffice_runtime::Metrics;
 use boxoffice_testing::{Database, for_each_dynamodb};
 use std::time::Duration;
 
@@ -92,6 +94,38 @@ async fn a_provider_that_does_not_answer_is_left_alone_by_every_instance_until_t
         // Recovered, with its failures forgotten: one more does not open it.
         fail(&one, &provider).await;
         open(&one).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shut_breaker_lets_nothing_through_whatever_it_is_for() {
+    for_each_dynamodb(|database| async move {
+        let provider = Provider::default();
+        // As functions have it.
+        let timed = Timed::new(provider.clone(), Metrics::new("store-test", "boxoffice"));
+        let gateway = Guarded::new(timed, store(&database), SETTINGS);
+        let payment = pending();
+        let Opened::Intent(intent) = gateway.open(&payment, &card("pm_card")).await.unwrap() else {
+            panic!("declined")
+        };
+        assert_eq!(gateway.confirm(&payment, &intent).await, Ok(Charge::Succeeded));
+        assert_eq!(gateway.cancel(&intent).await, Ok(Cancellation::AlreadySucceeded));
+        assert_eq!(gateway.refund(&payment, &intent).await, Ok(()));
+        for _ in 0..SETTINGS.window {
+            fail(&gateway, &provider).await;
+            if matches!(store(&database).breaker().await.unwrap().0, Breaker::Open { .. }) {
+                break;
+            }
+        }
+        let calls = [Call::Open, Call::Confirm, Call::Cancel, Call::Refund];
+        let asked = calls.map(|call| provider.calls(call));
+        let shut = |refused: GatewayError| assert!(refused.to_string().contains("circuit breaker"), "{refused}");
+        shut(open(&gateway).await.unwrap_err());
+        shut(gateway.confirm(&payment, &intent).await.unwrap_err());
+        shut(gateway.cancel(&intent).await.unwrap_err());
+        shut(gateway.refund(&payment, &intent).await.unwrap_err());
+        assert_eq!(calls.map(|call| provider.calls(call)), asked);
     })
     .await;
 }

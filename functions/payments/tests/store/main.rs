@@ -1,5 +1,5 @@
 //! The payments store, and the cashier on top of it, on real tables: each condition is evaluated by a DynamoDB, none by a mock. Only the
-//! payment provider is scripted.
+//! payment provider is scripted; how Stripe is asked, [`stripe`] tries on the local payment server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
@@ -7,7 +7,9 @@ mod breaker;
 mod cashier;
 mod fixture;
 mod lists;
+mod payment_server;
 mod payments;
 mod provider;
 mod requests;
 mod reversing;
+mod stripe;

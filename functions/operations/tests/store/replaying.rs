@@ -1,0 +1,130 @@
+//! Events, said again on a bus that hears them; and the reconciliation, begun.
+
+use crate::fixture::{acts, ada, everything_of, store, trace};
+use boxoffice_kernel::ActId;
+use boxoffice_operations::{
+    Reconciler, Replayer,
+    domain::Selector,
+    replayer::{ReplayError, Replayed},
+};
+use boxoffice_testing::{Database, Listener, Table, for_each_dynamodb};
+use serde_json::{Value, json};
+
+/// A bus that takes all but the events of one aggregate.
+fn bus_without(unwanted: Option<ActId>) -> Listener {
+    let unwanted = unwanted.map(|act| act.to_string());
+    Listener::answering(move |_, asked| {
+        let entries = asked["Entries"].as_array().unwrap().iter();
+        let results = entries.map(|entry| {
+            let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+            let is_unwanted = unwanted.as_deref() == detail["metadata"]["aggregateId"].as_str();
+            if is_unwanted { json!({ "ErrorCode": "InternalFailure" }) } else { json!({ "EventId": "1" }) }
+        });
+        (200, json!({ "Entries": results.collect::<Vec<_>>() }))
+    })
+}
+
+fn replayer(database: &Database, bus: &Listener) -> Replayer {
+    let sdk = bus.in_front_of(database.sdk_config(), &["PutEvents"]);
+    let variable = |name| match name {
+        "EVENTS_TABLE" => Ok(database.table(Table::Events).to_owned()),
+        "EVENT_BUS" => Ok("a-bus".to_owned()),
+        other => Err(other),
+    };
+    Replayer::from_source(&sdk, variable).unwrap()
+}
+
+fn reconciliations() -> Selector {
+    everything_of("ReconciliationRequested")
+}
+
+async fn replay(replayer: &Replayer, most: usize, page: Option<&Replayed>) -> Result<Replayed, ReplayError> {
+    replayer.replay(&reconciliations(), most, page.and_then(|page| page.next.clone()), ada(), &trace()).await
+}
+
+fn heard(bus: &Listener) -> usize {
+    bus.heard().iter().map(|(_, asked)| asked["Entries"].as_array().unwrap().len()).sum()
+}
+
+#[tokio::test]
+async fn page_by_page_each_event_is_said_again_once() {
+    for_each_dynamodb(|database| async move {
+        let bus = bus_without(None);
+        let replayer = replayer(&database, &bus);
+        acts(&store(&database), 5).await;
+        let first = replay(&replayer, 3, None).await.unwrap();
+        assert_eq!((first.read, first.published), (3, 3));
+        let mut page = first;
+        while page.next.is_some() {
+            page = replay(&replayer, 3, Some(&page)).await.unwrap();
+        }
+        assert_eq!(heard(&bus), 5);
+        let events = database.events().await;
+        let said = events.iter().filter(|event| event.event_type == "EventsReplayed").map(|event| event.data());
+        assert_eq!(said.map(|act| act["published"].as_u64().unwrap()).sum::<u64>(), 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rehearsal_counts_and_says_nothing() {
+    for_each_dynamodb(|database| async move {
+        let bus = bus_without(None);
+        let replayer = replayer(&database, &bus);
+        acts(&store(&database), 4).await;
+        let page = replayer.rehearse(&reconciliations(), 3, None).await.unwrap();
+        assert_eq!((page.read, page.matched, page.published), (3, 3, 0));
+        let rest = replayer.rehearse(&reconciliations(), 100, page.next).await.unwrap();
+        assert_eq!((rest.read, rest.matched, rest.next), (1, 1, None));
+        assert_eq!((heard(&bus), database.events().await.len()), (0, 4));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_bus_does_not_take_is_to_be_tried_again() {
+    for_each_dynamodb(|database| async move {
+        let acts = acts(&store(&database), 3).await;
+        let bus = bus_without(Some(acts[1]));
+        let outcome = replay(&replayer(&database, &bus), 100, None).await;
+        let Err(ReplayError::Store(error)) = outcome else { panic!("{outcome:?}") };
+        assert!(error.to_string().contains("the bus did not take 1 of 3 events"), "{error}");
+        let events = database.events().await;
+        let said: Vec<_> = events.iter().filter(|event| event.event_type == "EventsReplayed").collect();
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].data()["published"], 2, "what was said again is on record, whatever was not");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reconciliation_is_begun_and_who_began_it_is_on_record() {
+    for_each_dynamodb(|database| async move {
+        let lambda = Listener::default();
+        let sdk = lambda.in_front_of(database.sdk_config(), &["invocations"]);
+        let variable = |name| match name {
+            "EVENTS_TABLE" => Ok(database.table(Table::Events).to_owned()),
+            "RECONCILE_FUNCTION" => Ok("reconcile".to_owned()),
+            other => Err(other),
+        };
+        let act = Reconciler::from_source(&sdk, variable).unwrap().start(ada(), &trace()).await.unwrap();
+        assert_eq!(lambda.heard(), [("invocations".to_owned(), json!({ "requestedBy": "cli:ada" }))]);
+        assert_eq!(database.history(act).await, ["ReconciliationRequested"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reconciliation_that_cannot_be_begun_is_not_on_record() {
+    for_each_dynamodb(|database| async move {
+        let lambda = Listener::answering(|_, _| (400, json!({ "Type": "User", "message": "no such function" })));
+        let sdk = lambda.in_front_of(database.sdk_config(), &["invocations"]);
+        let reconciler = Reconciler::from_source(&sdk, |name| match name {
+            "EVENTS_TABLE" => Ok::<_, &str>(database.table(Table::Events).to_owned()),
+            _ => Ok("reconcile".to_owned()),
+        });
+        assert!(reconciler.unwrap().start(ada(), &trace()).await.is_err());
+        assert!(database.events().await.is_empty());
+    })
+    .await;
+}
