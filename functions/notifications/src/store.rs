@@ -318,7 +318,7 @@ impl NotificationStore {
     /// # Errors
     /// When there is no such notification, or the store fails.
     pub async fn claim(&self, id: NotificationId, who: &str) -> Result<Claim, ChangeError> {
-        until_current(async || {
+        until_current(|| async {
             let before = self.find(id).await?.ok_or(ChangeError::NotFound)?;
             let after = match before.claim(who, Timestamp::now()) {
                 Ok(after) => after,
@@ -390,7 +390,7 @@ impl NotificationStore {
         event: impl Fn(&Notification) -> T,
         trace: &Trace,
     ) -> Result<Notification, ChangeError> {
-        until_current(async || {
+        until_current(|| async {
             let before = self.find(id).await?.ok_or(ChangeError::NotFound)?;
             let after = decide(&before)?;
             let transaction = Transaction::new()

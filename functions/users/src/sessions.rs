@@ -313,7 +313,7 @@ impl Throttle {
     /// # Errors
     /// When it is too early for one, or the store fails.
     pub async fn charge_account(&self, account: &str) -> Result<(), ChargeError> {
-        until_current(async || {
+        until_current(|| async {
             let item = transaction::get(&self.client, &self.table, account_key(account), FAIL).await?;
             let before: Option<TriesItem> = item.map(|item| read("tries", item)).transpose()?;
             let before = before.map(|item| Tries {
@@ -345,7 +345,7 @@ impl Throttle {
     /// # Errors
     /// When there have been too many, or the store fails.
     pub async fn charge_address(&self, address: &str) -> Result<(), ChargeError> {
-        until_current(async || {
+        until_current(|| async {
             let now = Timestamp::now();
             let until = now.plus_seconds(self.limits.lockout_seconds).unix_seconds();
             let count = self

@@ -301,7 +301,7 @@ impl UserStore {
     /// # Errors
     /// When a rule says no, a name is taken, or the store fails.
     pub async fn change(&self, id: UserId, change: &Change, by: Actor, trace: &Trace) -> Result<User, ChangeError> {
-        until_current(async || {
+        until_current(|| async {
             let before = self.get(id).await?.ok_or(ChangeError::NotFound)?;
             let Some(after) = before.change(change, by, Timestamp::now())? else { return Ok(Attempt::Done(before)) };
             let mut transaction = Transaction::new()
@@ -338,7 +338,7 @@ impl UserStore {
     /// # Errors
     /// When there is none, a rule says no, or the store fails.
     pub async fn delete(&self, id: UserId, by: Actor, trace: &Trace) -> Result<(), ChangeError> {
-        until_current(async || {
+        until_current(|| async {
             let before = self.get(id).await?.ok_or(ChangeError::NotFound)?;
             before.deletable(by)?;
             let now = Timestamp::now();

@@ -33,7 +33,12 @@ impl TicketsFunction {
     /// # Errors
     /// When it does not.
     pub fn from_env(lambda: Client) -> Result<Self, ConfigError> {
-        Ok(Self { lambda, name: config::required("UPCOMING_TICKETS_FUNCTION")? })
+        Ok(Self::new(lambda, config::required("UPCOMING_TICKETS_FUNCTION")?))
+    }
+
+    /// The function of this name.
+    pub fn new(lambda: Client, name: impl Into<String>) -> Self {
+        Self { lambda, name: name.into() }
     }
 }
 
@@ -49,5 +54,29 @@ impl UpcomingTickets for TicketsFunction {
         serde_json::from_slice::<Found>(&found)
             .map(|found| found.count)
             .map_err(|error| StoreError::malformed("answer of find-upcoming-tickets", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice_testing::Listener;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_user_has_as_many_tickets_as_the_function_says_and_no_answer_is_none() {
+        let user = UserId::generate();
+        for (reply, expected) in [
+            ((200, json!({ "count": 2 })), Some(2)),
+            ((200, json!({ "count": 0 })), Some(0)),
+            ((200, json!({ "tickets": 2 })), None),
+            ((200, json!(null)), None),
+            ((400, json!({ "message": "no such function" })), None),
+        ] {
+            let lambda = Listener::answering(move |_, _| reply.clone());
+            let function = TicketsFunction::new(Client::new(&lambda.sdk_config()), "find-upcoming-tickets");
+            assert_eq!(function.count(user).await.ok(), expected);
+            assert_eq!(lambda.heard(), [("invocations".to_owned(), json!({ "userId": user }))]);
+        }
     }
 }

@@ -19,11 +19,13 @@ use std::{
 /// What a call is answered with: a status and a body.
 pub type Reply = (u16, Value);
 
+type Script = Arc<dyn Fn(&str, &Value) -> Reply + Send + Sync>;
+
 /// What was said to the service.
 #[derive(Clone)]
 pub struct Listener {
     heard: Arc<Mutex<Vec<(String, Value)>>>,
-    reply: Arc<dyn Fn(&str, &Value) -> Reply + Send + Sync>,
+    reply: Script,
 }
 
 impl Default for Listener {

@@ -306,6 +306,26 @@ async fn a_hold_whose_seats_went_to_others_is_gone() {
 }
 
 #[tokio::test]
+async fn seats_given_back_for_good_are_not_renewed_whether_or_not_they_were_back_already() {
+    for_each_dynamodb(|database| async move {
+        let store = store(&database);
+        let id = on_sale(&store, 5).await.id;
+        let (held, expired) = (hold(&database, id, 2).await, hold(&database, id, 1).await);
+        store.release(expired, "HoldExpired", &trace()).await.unwrap();
+        assert_eq!(store.close(held, "BookingCancelled", &trace()).await.unwrap(), Release::Done);
+        assert_eq!(store.close(expired, "BookingCancelled", &trace()).await.unwrap(), Release::Nothing);
+        for ticket in [held, expired] {
+            assert_eq!(store.close(ticket, "BookingCancelled", &trace()).await.unwrap(), Release::Nothing);
+            assert_eq!(store.renew(ticket, &trace()).await.unwrap(), Renewal::Gone);
+            // A note that they are back for good states nothing.
+            assert_eq!(database.history(ticket.reservation()).await, ["InventoryReserved", "InventoryReleased"]);
+        }
+        assert_eq!(database.seats(id).await.counts(), (5, 0, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_hold_of_an_event_no_longer_on_sale_is_gone() {
     for_each_dynamodb(|database| async move {
         let store = store(&database);

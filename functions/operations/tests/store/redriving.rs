@@ -15,7 +15,7 @@ use boxoffice_operations::{
 };
 use boxoffice_testing::{Database, Listener, Table, for_each_dynamodb, listener::Reply};
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 /// What the bus and the projector are asked.
 const PUT: &str = "PutEvents";
@@ -222,11 +222,10 @@ async fn the_projector_gets_events_as_the_stream_would_give_them_and_the_bus_non
         }
         let done = redriving.redrive(Queue::ProjectionDeadLetters).await;
         assert_eq!((done.moved, done.failed), (2, vec![]));
-        let mut batches = redriving.projected();
-        batches.iter_mut().for_each(|batch| batch.sort());
-        let mut expected: Vec<String> = acts.iter().map(ToString::to_string).collect();
-        expected.sort();
-        assert_eq!(batches, [expected]);
+        let batches = redriving.projected();
+        assert_eq!(batches.len(), 1, "{batches:?}");
+        let projected: BTreeSet<_> = batches.concat().into_iter().collect();
+        assert_eq!(projected, acts.iter().map(ToString::to_string).collect());
         assert_eq!(redriving.on_the_bus(), [""; 0]);
     })
     .await;

@@ -7,7 +7,7 @@ use boxoffice_operations::{
     domain::Selector,
     replayer::{ReplayError, Replayed},
 };
-use boxoffice_testing::{Database, Listener, Table, for_each_dynamodb};
+use boxoffice_testing::{Database, Listener, Recorded, Table, for_each_dynamodb};
 use serde_json::{Value, json};
 
 /// A bus that takes all but the events of one aggregate.
@@ -60,7 +60,7 @@ async fn page_by_page_each_event_is_said_again_once() {
         }
         assert_eq!(heard(&bus), 5);
         let events = database.events().await;
-        let said = events.iter().filter(|event| event.event_type == "EventsReplayed").map(|event| event.data());
+        let said = events.iter().filter(|event| event.event_type == "EventsReplayed").map(Recorded::data);
         assert_eq!(said.map(|act| act["published"].as_u64().unwrap()).sum::<u64>(), 5);
     })
     .await;

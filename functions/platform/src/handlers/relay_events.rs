@@ -40,11 +40,14 @@ impl Relay {
     /// When a variable is missing.
     pub fn from_env() -> Result<Self, ConfigError> {
         let sdk = client::sdk_config();
-        Ok(Self {
-            bus: Bus::new(&sdk, config::required("EVENT_BUS")?),
-            dead_letters: DeadLetters::new(&sdk, config::required("DEAD_LETTER_QUEUE_URL")?),
-            metrics: Metrics::from_env()?,
-        })
+        let bus = Bus::new(&sdk, config::required("EVENT_BUS")?);
+        let dead_letters = DeadLetters::new(&sdk, config::required("DEAD_LETTER_QUEUE_URL")?);
+        Ok(Self::new(bus, dead_letters, Metrics::from_env()?))
+    }
+
+    /// From the stream to these.
+    pub fn new(bus: Bus, dead_letters: DeadLetters, metrics: Metrics) -> Self {
+        Self { bus, dead_letters, metrics }
     }
 
     /// Sends a batch of the stream on, and says which of it to deliver again.
@@ -87,5 +90,102 @@ impl Relay {
             })
             .collect();
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxoffice_testing::{Listener, listener::Reply};
+    use serde_json::{Value, json};
+
+    fn record(place: usize, aggregate: &str) -> Value {
+        let text = |text: &str| json!({ "S": text });
+        json!({
+            "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb", "eventVersion": "1.1",
+            "dynamodb": {
+                "Keys": {}, "SequenceNumber": place.to_string(), "SizeBytes": 1, "StreamViewType": "NEW_IMAGE",
+                "NewImage": {
+                    "aggregateId": text(aggregate), "eventType": text("UserCreated"), "source": text("boxoffice.users"),
+                    "detail": text(&json!({ "place": place }).to_string()), "occurredAt": text("2030-01-01T00:00:00.000Z"),
+                    "correlationId": text("order-7")
+                }
+            }
+        })
+    }
+
+    /// What is no event: its type is missing.
+    fn malformed(place: usize) -> Value {
+        let mut record = record(place, "usr_1");
+        record["dynamodb"]["NewImage"].as_object_mut().unwrap().remove("eventType");
+        record
+    }
+
+    /// The places of the events that a call to the bus has.
+    fn places(asked: &Value) -> Vec<u64> {
+        let detail = |entry: &Value| serde_json::from_str::<Value>(entry["Detail"].as_str().unwrap()).unwrap();
+        asked["Entries"].as_array().unwrap().iter().map(|entry| detail(entry)["place"].as_u64().unwrap()).collect()
+    }
+
+    /// Takes everything but the third event.
+    fn without_the_third(operation: &str, asked: &Value) -> Reply {
+        let taken =
+            |place| if place == 3 { json!({ "ErrorCode": "ThrottlingException" }) } else { json!({ "EventId": "1" }) };
+        match operation {
+            "PutEvents" => (200, json!({ "Entries": places(asked).into_iter().map(taken).collect::<Vec<_>>() })),
+            _ => (200, json!({ "MessageId": "1" })),
+        }
+    }
+
+    /// What of these records is to be delivered again.
+    async fn relayed(outside: &Listener, records: &[Value]) -> Vec<String> {
+        let sdk = outside.sdk_config();
+        let dead_letters = DeadLetters::new(&sdk, "https://sqs.example/dead-letters");
+        let relay = Relay::new(Bus::new(&sdk, "a-bus"), dead_letters, Metrics::new("test", "boxoffice-test"));
+        let response = relay.relay(serde_json::from_value(json!({ "Records": records })).unwrap()).await;
+        response.batch_item_failures.into_iter().filter_map(|failure| failure.item_identifier).collect()
+    }
+
+    fn put(outside: &Listener) -> Vec<Vec<u64>> {
+        let heard = outside.heard().into_iter().filter(|(operation, _)| operation == "PutEvents");
+        heard.map(|(_, asked)| places(&asked)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_the_bus_refuses_comes_again_and_nothing_of_its_aggregate_overtakes_it() {
+        let outside = Listener::answering(without_the_third);
+        let records = ["usr_1", "usr_2", "usr_1", "usr_2", "usr_1"].iter().zip(1..);
+        let records: Vec<Value> = records.map(|(aggregate, place)| record(place, aggregate)).collect();
+        assert_eq!(relayed(&outside, &records).await, ["3", "5"]);
+        assert_eq!(put(&outside), [vec![1, 2], vec![3, 4]], "the fifth waits for the third");
+    }
+
+    #[tokio::test]
+    async fn a_bus_that_does_not_answer_loses_nothing() {
+        let outside = Listener::answering(|_, _| (400, json!({ "__type": "AccessDeniedException" })));
+        assert_eq!(relayed(&outside, &[record(1, "usr_1"), record(2, "usr_2")]).await, ["1", "2"]);
+        let silent = Listener::default();
+        assert_eq!(relayed(&silent, &[record(1, "usr_1")]).await, ["1"], "an answer without results takes nothing");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_event_is_put_aside_with_its_reason_and_holds_nothing_up() {
+        let outside = Listener::answering(without_the_third);
+        assert_eq!(relayed(&outside, &[malformed(1), record(2, "usr_1")]).await, [""; 0]);
+        assert_eq!(put(&outside), [[2]]);
+        let (_, buried) = outside.heard().into_iter().find(|(operation, _)| operation == "SendMessage").unwrap();
+        let letter: Value = serde_json::from_str(buried["MessageBody"].as_str().unwrap()).unwrap();
+        assert!(letter["reason"].as_str().unwrap().contains("eventType"), "{letter}");
+        assert!(letter["item"].as_str().unwrap().contains("usr_1"), "{letter}");
+    }
+
+    #[tokio::test]
+    async fn what_can_be_put_nowhere_comes_again() {
+        let outside = Listener::answering(|operation, asked| match operation {
+            "SendMessage" => (400, json!({ "__type": "AWS.SimpleQueueService.NonExistentQueue" })),
+            _ => without_the_third(operation, asked),
+        });
+        assert_eq!(relayed(&outside, &[malformed(1), record(2, "usr_1")]).await, ["1"]);
+        assert_eq!(put(&outside), [[2]]);
     }
 }
