@@ -4,8 +4,8 @@ use crate::{
     casework::CaseError,
     domain::{Operator, Reason, Refusal},
 };
-use boxoffice_kernel::{ActId, TicketId};
-use boxoffice_runtime::{Code, Problem, http};
+use boxoffice_kernel::{ActId, TicketId, Trace};
+use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,21 @@ pub(crate) struct SagaActView {
 /// 500 on a public route: a bug.
 pub(crate) fn operator(request: &Request) -> Result<Operator, Problem> {
     Ok(Operator::User(http::caller(request)?.user_id))
+}
+
+/// Answers 202 to a caller who wants something done about the saga in the path.
+///
+/// # Errors
+/// When the request is not that, or what is wanted is refused.
+pub(crate) async fn requested(
+    request: &Request,
+    act: impl AsyncFnOnce(TicketId, Operator, Reason, &Trace) -> Result<ActId, CaseError>,
+) -> Result<Answer, Problem> {
+    let ticket_id: TicketId = http::path(request, "ticketId", Code::InvalidId)?;
+    let Wish { reason } = http::body(request, |_| None)?;
+    let requested_by = operator(request)?;
+    let act_id = act(ticket_id, requested_by.clone(), reason.clone(), &http::trace(request)).await?;
+    Answer::accepted(&SagaActView { act_id, ticket_id, requested_by, reason })
 }
 
 impl From<CaseError> for Problem {

@@ -8,10 +8,10 @@
 //! | emits | `SagaCompensationRequested`, which starts the saga that undoes |
 //! | safe to repeat | each call is an act; every step of the undoing is safe to repeat |
 
-use super::answer::{SagaActView, Wish, operator};
+use super::answer::{SagaActView, Wish, requested};
 use crate::Casework;
 use boxoffice_kernel::TicketId;
-use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use boxoffice_runtime::{Problem, http::Answer};
 use lambda_http::Request;
 
 /// Has a booking taken back by force: refunded, its seats released, its ticket cancelled.
@@ -44,10 +44,8 @@ use lambda_http::Request;
     )
 )]
 pub async fn handle(casework: &Casework, request: Request) -> Result<Answer, Problem> {
-    let ticket_id: TicketId = http::path(&request, "ticketId", Code::InvalidId)?;
-    let Wish { reason } = http::body(&request, |_| None)?;
-    let requested_by = operator(&request)?;
-    let trace = http::trace(&request);
-    let act_id = casework.compensate(ticket_id, requested_by.clone(), reason.clone(), &trace).await?;
-    Answer::accepted(&SagaActView { act_id, ticket_id, requested_by, reason })
+    requested(&request, async |ticket, operator, reason, trace| {
+        casework.compensate(ticket, operator, reason, trace).await
+    })
+    .await
 }
