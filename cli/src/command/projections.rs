@@ -3,43 +3,54 @@
 use super::stack::{Configuration, progress};
 use crate::outcome::{Done, Failure};
 use boxoffice_aws::client;
+use boxoffice_kernel::Timestamp;
 use boxoffice_reporting::{
     Projector, ViewStore,
     projector::{Rebuilding, Rebuilt},
+    store::SweepError,
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::{iter, time::Duration};
+use std::iter;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make the read models again from the event store, and show them in place of those that were.
     ///
-    /// Sales go on meanwhile. One that was broken off is taken up by calling it again.
-    Rebuild(Rebuild),
+    /// Sales go on meanwhile. One that was broken off is taken up by calling it again. What was shown before stays until it is swept.
+    Rebuild(Of),
+    /// Delete the read models that a rebuild has replaced.
+    ///
+    /// From a minute after that on: until then functions that are at work may go on with them, and this refuses.
+    Sweep(Of),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Rebuild {
+pub(crate) struct Of {
     /// The stack, as it was deployed.
     #[arg(long, default_value = "boxoffice")]
     stack: String,
-    /// After how many seconds to delete what was shown before: until then functions that are at work may go on with it.
-    #[arg(long, default_value_t = Projector::GRACE.as_secs())]
-    grace_seconds: u64,
 }
 
 impl Command {
     pub(crate) async fn run(self) -> Result<Done, Failure> {
-        let Self::Rebuild(rebuild) = self;
+        let (Self::Rebuild(Of { stack }) | Self::Sweep(Of { stack })) = &self;
         let sdk = client::sdk_config();
         // The stack's own projector knows its read models, and the event store.
-        let configuration = Configuration::of(&sdk, &rebuild.stack, "project-events").await?;
-        let (views, events) = (configuration.variable("VIEWS_TABLE")?, configuration.variable("EVENTS_TABLE")?);
+        let configuration = Configuration::of(&sdk, stack, "project-events").await?;
         let dynamodb = client::dynamodb(&sdk);
-        let projector = Projector::new(ViewStore::new(dynamodb.clone(), views));
-        let grace = Duration::from_secs(rebuild.grace_seconds);
-        Ok(done(projector.rebuild(&dynamodb, &events, grace, tell).await?))
+        let views = ViewStore::new(dynamodb.clone(), configuration.variable("VIEWS_TABLE")?);
+        match &self {
+            Self::Rebuild(_) => {
+                let events = configuration.variable("EVENTS_TABLE")?;
+                Ok(rebuilt(Projector::new(views).rebuild(&dynamodb, &events, tell).await?, stack))
+            }
+            Self::Sweep(_) => match views.sweep(Timestamp::now()).await {
+                Ok(deleted) => Ok(swept(deleted)),
+                Err(SweepError::Store(error)) => Err(error.into()),
+                Err(early @ SweepError::TooEarly(_)) => Err(Failure::Refused(format!("{early}; sweep again then"))),
+            },
+        }
     }
 }
 
@@ -47,16 +58,24 @@ fn tell(Rebuilding { read, .. }: Rebuilding) {
     progress(&format!("{read} events read"));
 }
 
-fn done(Rebuilt { events, malformed, swept }: Rebuilt) -> Done {
+fn rebuilt(Rebuilt { events, malformed, settled_at }: Rebuilt, stack: &str) -> Done {
     let Rebuilding { read, told } = events;
-    let summary =
-        format!("rebuilt from {read} events, {told} of which a read model is about; {swept} old items deleted");
+    let summary = format!("rebuilt from {read} events, {told} of which a read model is about");
+    let sweep = settled_at.map(|at| {
+        format!(
+            "what was shown before stays until it is deleted, from {at} on: boxoffice projections sweep --stack {stack}"
+        )
+    });
     let not_understood = malformed.iter().map(|item| format!("not understood: {item}"));
-    let lines: Vec<String> = iter::once(summary).chain(not_understood).collect();
+    let lines: Vec<String> = iter::once(summary).chain(sweep).chain(not_understood).collect();
     Done {
         words: lines.join("\n"),
-        facts: json!({ "read": read, "told": told, "malformed": malformed, "deleted": swept }),
+        facts: json!({ "read": read, "told": told, "malformed": malformed, "sweepFrom": settled_at }),
     }
+}
+
+fn swept(deleted: usize) -> Done {
+    Done { words: format!("{deleted} old items deleted"), facts: json!({ "deleted": deleted }) }
 }
 
 #[cfg(test)]
@@ -64,11 +83,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_not_be_understood_is_not_passed_over() {
+    fn what_could_not_be_understood_is_not_passed_over_and_what_is_left_to_do_is_said() {
         let events = Rebuilding { read: 9, told: 5 };
         let malformed = vec!["tkt_1, version 3: it is no event".to_owned()];
-        let told = done(Rebuilt { events, malformed: malformed.clone(), swept: 3 });
+        let settled_at = "2030-01-01T12:00:00Z".parse().ok();
+        let told = rebuilt(Rebuilt { events, malformed: malformed.clone(), settled_at }, "boxoffice-dev");
         assert!(told.words.ends_with("\nnot understood: tkt_1, version 3: it is no event"), "{}", told.words);
-        assert_eq!(told.facts, json!({ "read": 9, "told": 5, "malformed": malformed, "deleted": 3 }));
+        let sweep = "from 2030-01-01T12:00:00.000Z on: boxoffice projections sweep --stack boxoffice-dev";
+        assert!(told.words.contains(sweep), "{}", told.words);
+        assert_eq!(told.facts["malformed"], json!(malformed));
     }
 }

@@ -20,10 +20,7 @@ use boxoffice_runtime::{
     stream::{self, Record},
 };
 use futures_util::future::{try_join, try_join_all};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// From how many places at once the event store is read.
 const SEGMENTS: i32 = 4;
@@ -89,8 +86,8 @@ pub struct Rebuilt {
     pub events: Rebuilding,
     /// Which items are no event, or not what their contract says, and why.
     pub malformed: Vec<String>,
-    /// How many items of the epochs before were deleted.
-    pub swept: usize,
+    /// From when on what was shown before can be deleted ([`ViewStore::sweep`]).
+    pub settled_at: Option<Timestamp>,
 }
 
 /// Keeps the read models.
@@ -100,9 +97,6 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// How long a function may go on with the epoch it began with: longer than any may run.
-    pub const GRACE: Duration = Duration::from_secs(65);
-
     /// Keeps these.
     pub fn new(views: ViewStore) -> Self {
         Self { views }
@@ -164,7 +158,7 @@ impl Projector {
     /// Makes all read models again from the event store, and shows them in place of those that were. One that was broken off is taken up again by
     /// calling this again; two at once do the work twice and no harm.
     ///
-    /// What was shown before is deleted `grace` later: [`Projector::GRACE`], unless nothing else runs.
+    /// What was shown before stays, since functions may be at work with it, until it is swept.
     ///
     /// # Errors
     /// When the store does; nothing that is shown has changed then.
@@ -172,7 +166,6 @@ impl Projector {
         &self,
         client: &Client,
         events_table: &str,
-        grace: Duration,
         mut progress: impl FnMut(Rebuilding),
     ) -> Result<Rebuilt, StoreError> {
         let epoch = self.views.begin_building().await?;
@@ -197,9 +190,8 @@ impl Projector {
             segments = left;
         }
         // Refused, somebody else has shown it.
-        self.views.show(epoch).await?;
-        tokio::time::sleep(grace).await;
-        Ok(Rebuilt { events, malformed, swept: self.views.sweep().await? })
+        self.views.show(epoch, Timestamp::now()).await?;
+        Ok(Rebuilt { events, malformed, settled_at: self.views.epochs().await?.settled_at() })
     }
 }
 

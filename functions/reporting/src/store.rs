@@ -2,7 +2,7 @@
 //!
 //! | Item | `pk` | `sk` | |
 //! |---|---|---|---|
-//! | which epoch is shown, and which is being built | `EPOCH` | `EPOCH` | `current`, `building`? |
+//! | which epoch is shown and since when, and which is being built | `EPOCH` | `EPOCH` | `current`, `shownAt`?, `building`? |
 //! | how far the stream has been read | `PROGRESS` | `PROGRESS` | `occurredAt`, `projectedAt` |
 //! | a booking | `E<epoch>#BOOKINGS#<userId>` | `<ticketId>` | [`Booking`], `revision` |
 //! | a user who is gone | `E<epoch>#BOOKINGS#<userId>` | `~GONE` | |
@@ -35,6 +35,8 @@ use std::{
 
 /// Over how many partitions the sales of an event are spread.
 pub const BUCKETS: u32 = 8;
+/// For how many seconds a function may go on with the epochs it began with: longer than any may run.
+pub const GRACE_SECONDS: u32 = 65;
 
 const EPOCH: &str = "EPOCH";
 const PROGRESS: &str = "PROGRESS";
@@ -65,19 +67,39 @@ impl Epoch {
 
 /// Which epoch is shown, and which is being built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Epochs {
     /// What readers see.
     pub current: Epoch,
+    /// Since when, unless it is the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_at: Option<Timestamp>,
     /// What is to take its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub building: Option<Epoch>,
 }
 
 impl Epochs {
+    /// When nobody goes on any more with an epoch before the one shown.
+    pub fn settled_at(self) -> Option<Timestamp> {
+        self.shown_at.map(|shown| shown.plus_seconds(GRACE_SECONDS))
+    }
+
     /// Every epoch that events go to.
     pub fn written(self) -> impl Iterator<Item = Epoch> {
         [Some(self.current), self.building].into_iter().flatten()
     }
+}
+
+/// Why nothing was swept.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// Functions may still be at work with what was shown before.
+    #[error("what was shown before may be in use until {0}")]
+    TooEarly(Timestamp),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// How far the stream has been read.
@@ -415,12 +437,12 @@ impl ViewStore {
     /// When the store does.
     pub async fn begin_building(&self) -> Result<Epoch, StoreError> {
         until_current(|| async {
-            let Epochs { current, building } = self.epochs().await?;
-            if let Some(building) = building {
+            let before = self.epochs().await?;
+            if let Some(building) = before.building {
                 return Ok(Attempt::Done(building));
             }
-            let next = current.next();
-            let epochs = Epochs { current, building: Some(next) };
+            let next = before.current.next();
+            let epochs = Epochs { building: Some(next), ..before };
             let outcome = self
                 .client
                 .put_item()
@@ -430,7 +452,7 @@ impl ViewStore {
                     "attribute_not_exists(pk) OR (#current = :current AND attribute_not_exists(building))",
                 )
                 .expression_attribute_names("#current", "current")
-                .expression_attribute_values(":current", number(current.0))
+                .expression_attribute_values(":current", number(before.current.0))
                 .send()
                 .await;
             Ok(Attempt::when(conditional(outcome)?, next))
@@ -442,8 +464,8 @@ impl ViewStore {
     ///
     /// # Errors
     /// When the store does.
-    pub async fn show(&self, built: Epoch) -> Result<Written, StoreError> {
-        let epochs = Epochs { current: built, building: None };
+    pub async fn show(&self, built: Epoch, now: Timestamp) -> Result<Written, StoreError> {
+        let epochs = Epochs { current: built, shown_at: Some(now), building: None };
         let outcome = self
             .client
             .put_item()
@@ -456,20 +478,23 @@ impl ViewStore {
         conditional(outcome)
     }
 
-    /// AP-132 delete what is of neither the epoch shown nor one being built, and say how many items that were. Reads the whole table: an operator's
-    /// command calls it, no request does.
+    /// AP-132 delete what is of an epoch before the one shown, and say how many items that were. Reads the whole table: an operator's command calls it, no
+    /// request does.
     ///
     /// # Errors
-    /// When the store does.
-    pub async fn sweep(&self) -> Result<usize, StoreError> {
-        let kept: Vec<Epoch> = self.epochs().await?.written().collect();
+    /// While somebody may be at work with such an epoch, or when the store fails.
+    pub async fn sweep(&self, now: Timestamp) -> Result<usize, SweepError> {
+        let epochs = self.epochs().await?;
+        if let Some(at) = epochs.settled_at().filter(|at| now < *at) {
+            return Err(SweepError::TooEarly(at));
+        }
         let mut pages =
             self.client.scan().table_name(&self.table).projection_expression("pk, sk").into_paginator().send();
         let mut swept = 0;
         while let Some(page) = pages.next().await {
             let keys = page.map_err(StoreError::from_sdk)?.items.unwrap_or_default();
             let epoch = |key: &Item| key.get("pk").and_then(|pk| pk.as_s().ok()).and_then(|pk| Epoch::of(pk));
-            let old = keys.into_iter().filter(|key| epoch(key).is_some_and(|epoch| !kept.contains(&epoch)));
+            let old = keys.into_iter().filter(|key| epoch(key).is_some_and(|epoch| epoch < epochs.current));
             let old: Vec<Item> = old.collect();
             swept += old.len();
             for some in old.chunks(25) {

@@ -58,6 +58,27 @@ async fn an_event_s_sales_follow_what_became_of_its_bookings() -> Verdict {
 }
 
 #[tokio::test]
+async fn read_models_made_again_say_the_same_and_miss_nothing_that_happens_meanwhile() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let show = house.show(20).await?;
+    show.order(2).paid_with(Card::Good).booked().await?.until_confirmed().await?;
+    let sold = Figures { held: 0, sold: 2, cancelled: 0, revenue: Cents(9_980), refunds: Cents(0) };
+    until_sales_are(&house, &show, sold, SOON).await?;
+
+    let meanwhile = async { show.order(1).paid_with(Card::Good).booked().await?.until_confirmed().await };
+    let (rebuilt, bought) = tokio::join!(house.terminal.run(&["projections", "rebuild"]), meanwhile);
+    bought?;
+    let rebuilt = rebuilt?.done()?;
+    assert!(rebuilt["told"].as_u64() > Some(0) && rebuilt["sweepFrom"].is_string(), "{rebuilt}");
+    let all = Figures { sold: 3, revenue: Cents(14_970), ..sold };
+    until_sales_are(&house, &show, all, SOON).await?;
+    // Functions at work may go on with what was shown before.
+    let early = house.terminal.run(&["projections", "sweep"]).await?;
+    assert_eq!(early.code, 3, "{}", early.answer);
+    Ok(())
+}
+
+#[tokio::test]
 async fn there_are_no_sales_of_what_is_not_on_sale() -> Verdict {
     let house = BoxOffice::open().await?;
     let path = format!("/inventory/{}/sales", fresh_id("inv"));

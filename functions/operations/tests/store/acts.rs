@@ -53,13 +53,18 @@ async fn read_all(store: &OperationsStore, meant: &Selector, most: usize) -> (Ve
     }
 }
 
+/// An instant after all that happened so far: times are kept in milliseconds.
+fn a_moment_later() -> Timestamp {
+    let now = Timestamp::now();
+    std::iter::repeat_with(Timestamp::now).find(|later| *later > now).unwrap()
+}
+
 #[tokio::test]
 async fn events_are_read_again_by_aggregate_by_type_and_by_time() {
     for_each_dynamodb(|database| async move {
         let store = store(&database);
         let before = acts(&store, 4).await;
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        let then = Timestamp::now();
+        let then = a_moment_later();
         let after = acts(&store, 3).await;
         let other = ActId::generate();
         let queue = Queue::StuckBookings;

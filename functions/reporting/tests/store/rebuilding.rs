@@ -1,16 +1,22 @@
 //! All read models made again: AP-130 to AP-133.
 
 use crate::fixture::{Desk, Story, expected, on_sale};
-use boxoffice_kernel::InventoryId;
-use boxoffice_reporting::projector::Rebuilt;
+use boxoffice_kernel::{InventoryId, Timestamp};
+use boxoffice_reporting::{
+    projector::Rebuilt,
+    store::{GRACE_SECONDS, SweepError},
+};
 use boxoffice_testing::{Table, for_each_dynamodb};
 use serde_json::Value;
-use std::time::Duration;
 
-/// A rebuild while nothing else runs.
 async fn rebuild(desk: &Desk) -> Rebuilt {
     let events = desk.database.table(Table::Events);
-    desk.projector.rebuild(&desk.database.client(), events, Duration::ZERO, |_| {}).await.unwrap()
+    desk.projector.rebuild(&desk.database.client(), events, |_| {}).await.unwrap()
+}
+
+/// When nobody is at work any more that was when this was called.
+fn settled() -> Timestamp {
+    Timestamp::now().plus_seconds(GRACE_SECONDS)
 }
 
 /// Bookings of every kind.
@@ -33,10 +39,37 @@ async fn what_is_rebuilt_is_what_was_kept_live() {
         }
         let live = desk.epoch(0).await;
         let rebuilt = rebuild(&desk).await;
-        assert_eq!((rebuilt.malformed, rebuilt.swept), (Vec::new(), live.len()));
+        assert_eq!(rebuilt.malformed, [""; 0]);
         assert!(rebuilt.events.read >= events.len());
         assert_eq!(desk.epoch(1).await, live);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_shown_before_is_deleted_when_nobody_is_at_work_with_it_and_nothing_else_is() {
+    for_each_dynamodb(|database| async move {
+        let (desk, inventory) = (Desk::new(&database), InventoryId::generate());
+        let events = season(inventory);
+        desk.append(&events).await;
+        desk.project(&events).await;
+        let live = desk.epoch(0).await;
+        assert_eq!(desk.views.sweep(Timestamp::now()).await.unwrap(), 0, "the first of all is what is shown");
+
+        let rebuilt = rebuild(&desk).await;
+        let early = desk.views.sweep(Timestamp::now()).await;
+        assert!(matches!(early, Err(SweepError::TooEarly(at)) if Some(at) == rebuilt.settled_at), "{early:?}");
+        assert_eq!(desk.epoch(0).await, live);
+
+        // The next is being built already, and is no more to be deleted than what is shown.
+        desk.views.begin_building().await.unwrap();
+        desk.project(&Story::new(inventory).sold()).await;
+        let building = desk.epoch(2).await;
+        assert_eq!(desk.views.sweep(settled()).await.unwrap(), live.len());
         assert!(desk.epoch(0).await.is_empty());
+        assert!(desk.epoch(1).await.len() >= live.len());
+        assert_eq!((building.is_empty(), desk.epoch(2).await), (false, building));
+        assert_eq!(desk.views.sweep(settled()).await.unwrap(), 0);
     })
     .await;
 }
