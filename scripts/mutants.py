@@ -87,7 +87,7 @@ def main() -> None:
     missed = (OUTPUT / "mutants.out" / "missed.txt").read_text().splitlines()
     if problems := judge(missed, options.file, ACCEPTED):
         sys.exit("\n" + "\n".join(problems))
-    print(f"\nEvery mutant was noticed, but the {len(ACCEPTED)} accepted ones." if ACCEPTED else "\nEvery mutant was noticed.")
+    print(f"\nEvery mutant was noticed, but for {len(ACCEPTED)} accepted by a reason." if ACCEPTED else "\nEvery mutant was noticed.")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from boxoffice_local.settings import HERE, STACK_FILE, python
 # All packages in one build: which of them are selected decides the features of what they share, and so what is compiled twice.
 SELECTION = ["--workspace", "--lib", "--test", "*"]
 END_TO_END = "boxoffice-e2e"
-# Tests end to end mostly wait for a hold to end: more threads than cores are quicker.
+# Store tests mostly wait for their servers, tests end to end for a hold to end: more threads than cores are quicker.
+STORE_THREADS = ["--test-threads", "4"]
 THREADS = ["--test-threads", "8"]
 # Needs injectors in front of the saga, which no other program may meet.
 FAULT_MATRIX = "fault_matrix"
@@ -85,7 +86,7 @@ def unit_tests(only: str) -> list[Program]:
         require(run("Payment server", *payment_tests), "The payment server's test")
 
     with stores():
-        run_all([program for program in programs if program.package != END_TO_END], **STORE_TESTS)
+        run_all([program for program in programs if program.package != END_TO_END], *STORE_THREADS, **STORE_TESTS)
     return [program for program in programs if program.package == END_TO_END]
 
 
