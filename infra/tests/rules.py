@@ -74,6 +74,16 @@ def a_step_ends_before_its_machine_gives_it_up(app: App) -> list[str]:
 
 
 @rule
+def whoever_uses_read_models_ends_before_old_ones_are_swept(app: App) -> list[str]:
+    grace = int(re.search(r"GRACE_SECONDS: u32 = (\d+)", (ROOT / "functions/reporting/src/store.rs").read_text())[1])
+    users = [name for name, may in granted(app).items() if "dynamodb:GetItem" in may.get("ViewsTable", [])]
+    if not users:
+        return ["nobody may read ViewsTable: this rule looks at nothing"]
+    limits = {name: app.functions()[name]["Properties"].get("Timeout", 3) for name in users}
+    return [f"{name}: runs for {seconds} s, and what it may be at work with is swept after {grace} s" for name, seconds in limits.items() if seconds >= grace]
+
+
+@rule
 def every_failure_goes_somewhere(app: App) -> list[str]:
     """To the caller who waits, to the machine whose task it is, to a queue, or it is listed with a reason."""
     found = []

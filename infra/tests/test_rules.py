@@ -65,6 +65,11 @@ def longer_than_the_machine_waits(app: App) -> None:
     properties(app, "ConfirmTicketFunction")["Timeout"] = 30
 
 
+@breaks(rules.whoever_uses_read_models_ends_before_old_ones_are_swept, "project-events: runs for 70 s")
+def a_projector_that_outlives_its_epoch(app: App) -> None:
+    properties(app, "ProjectEventsFunction")["Timeout"] = 70
+
+
 @breaks(rules.every_failure_goes_somewhere, "relay-events: what its stream gives up is lost")
 def a_stream_without_dead_letters(app: App) -> None:
     del properties(app, "RelayEventsFunction")["Events"]["EventStore"]["Properties"]["DestinationConfig"]
