@@ -66,7 +66,7 @@ pub enum StepFailure {
     /// It may work later: the state machine tries again.
     #[error("{0}")]
     Transient(String),
-    /// It will not work by trying again: a bug or a wrong deployment. The saga turns back at once.
+    /// It will not work by trying again: a bug or a wrong deployment. The state machine tries all the same (`docs/adr/0008-retry-everything-but-refusals.md`).
     #[error("{0}")]
     Defect(String),
 }
