@@ -1,9 +1,23 @@
 """What schemathesis must know of this API beyond its document."""
 
+import ast
 import os
+import threading
 
 import schemathesis
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData, UseAfterFree
+
+# CPython 3.11 counts how deep a syntax tree is for all threads in one place, and now and then takes two that grow at once for a fault of its own
+# (https://github.com/python/cpython/issues/106905). Hypothesis reads its own sources so; our workers are threads.
+parse, one_at_a_time = ast.parse, threading.RLock()
+
+
+def parse_alone(*arguments, **options):
+    with one_at_a_time:
+        return parse(*arguments, **options)
+
+
+ast.parse = parse_alone
 
 # Rules that no schema can say. A request that keeps to the document may be refused with these codes, and with no other 400.
 BEYOND_SCHEMAS = {
