@@ -88,11 +88,7 @@ mod tests {
     use serde_json::json;
 
     fn inserted(image: &serde_json::Value) -> EventRecord {
-        serde_json::from_value(json!({
-            "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb", "eventVersion": "1.1",
-            "dynamodb": { "Keys": {}, "NewImage": image, "SequenceNumber": "42", "SizeBytes": 1, "StreamViewType": "NEW_IMAGE" }
-        }))
-        .unwrap()
+        serde_json::from_value(boxoffice_testing::stream::inserted("42", image)).unwrap()
     }
 
     #[test]

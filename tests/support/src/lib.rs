@@ -8,6 +8,7 @@
 //! | [`events`] | what a test wrote to the event store, held against its contracts |
 //! | [`listener`] | a service that is only told things, and remembers what |
 //! | [`seats`] | an event's seats as they lie in the table, and the rules they must keep |
+//! | [`stream`] | a record of the event store's stream |
 //!
 //! A store is tested where its conditions are evaluated, on two DynamoDBs by different authors: what both refuse is refused by the
 //! condition, not by one's habits. What neither can show is listed in `docs/testing.md`.
@@ -21,6 +22,7 @@ pub mod endpoint;
 pub mod events;
 pub mod listener;
 pub mod seats;
+pub mod stream;
 
 pub use database::{Database, for_each_dynamodb};
 pub use definition::Table;

@@ -1,6 +1,6 @@
 //! What an operator did, recorded; and events, read again.
 
-use crate::fixture::{acts, ada, everything_of, store, trace};
+use crate::fixture::{acts, ada, everything_of, store};
 use boxoffice_kernel::{ActId, Timestamp, UserId};
 use boxoffice_operations::{
     OperationsStore,
@@ -8,7 +8,7 @@ use boxoffice_operations::{
     events::{DeadLettersRedriven, EventsReplayed, ReconciliationRequested, stated},
     letters::EventKey,
 };
-use boxoffice_testing::for_each_dynamodb;
+use boxoffice_testing::{for_each_dynamodb, trace};
 
 #[tokio::test]
 async fn every_act_is_recorded_with_who_did_it() {

@@ -1,10 +1,10 @@
 //! Sagas: redriven, and taken back by force.
 
-use crate::fixture::{ada, casework, saga, trace};
+use crate::fixture::{ada, casework, saga};
 use boxoffice_aws::journal::{Step, StepStatus};
 use boxoffice_kernel::TicketId;
 use boxoffice_operations::{casework::CaseError, domain::Refusal};
-use boxoffice_testing::for_each_dynamodb;
+use boxoffice_testing::{for_each_dynamodb, trace};
 use serde_json::json;
 
 #[tokio::test]

@@ -5,14 +5,14 @@ use boxoffice_aws::{
     journal::{Entry, Step, StepStatus},
 };
 use boxoffice_booking::SagaStore;
-use boxoffice_kernel::{ActId, TicketId, Timestamp, Trace, UserId};
+use boxoffice_kernel::{ActId, TicketId, Timestamp, UserId};
 use boxoffice_operations::{
     Casework, OperationsStore,
     domain::{Operator, Selector},
     events::{ReconciliationRequested, stated},
 };
-use boxoffice_testing::{Database, Table};
-use serde_json::json;
+use boxoffice_testing::{Database, Recorded, Table, listener::Reply, trace};
+use serde_json::{Value, json};
 
 pub(crate) fn store(database: &Database) -> OperationsStore {
     OperationsStore::new(database.client(), database.table(Table::Events))
@@ -26,8 +26,29 @@ pub(crate) fn casework(database: &Database) -> Casework {
     Casework::new(sagas(database), store(database))
 }
 
-pub(crate) fn trace() -> Trace {
-    Trace { correlation_id: "c".parse().unwrap(), causation_id: "r".into() }
+/// What functions find in their environment; no queue's URL.
+pub(crate) fn variable(database: &Database, name: &'static str) -> Result<String, &'static str> {
+    match name {
+        "EVENTS_TABLE" => Ok(database.table(Table::Events).to_owned()),
+        "SAGAS_TABLE" => Ok(database.table(Table::Sagas).to_owned()),
+        "EVENT_BUS" => Ok("a-bus".to_owned()),
+        "PROJECT_EVENTS_FUNCTION" => Ok("project-events".to_owned()),
+        "RECONCILE_FUNCTION" => Ok("reconcile".to_owned()),
+        other => Err(other),
+    }
+}
+
+/// What a bus answers that takes these of the events it is asked to.
+pub(crate) fn bus(asked: &Value, takes: impl Fn(&Value) -> bool) -> Reply {
+    let result = |entry: &Value| {
+        if takes(entry) { json!({ "EventId": "1" }) } else { json!({ "ErrorCode": "InternalFailure" }) }
+    };
+    (200, json!({ "Entries": asked["Entries"].as_array().unwrap().iter().map(result).collect::<Vec<_>>() }))
+}
+
+/// The events of this type.
+pub(crate) async fn of_type(database: &Database, event_type: &str) -> Vec<Recorded> {
+    database.events().await.into_iter().filter(|event| event.event_type == event_type).collect()
 }
 
 pub(crate) fn ada() -> Operator {

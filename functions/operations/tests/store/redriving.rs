@@ -1,6 +1,6 @@
 //! Dead letters in real queues, sent on to a bus and a projector that say what they were given.
 
-use crate::fixture::{acts, ada, saga, store, trace};
+use crate::fixture::{acts, ada, bus, of_type, saga, store, variable};
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use boxoffice_aws::{
     Item, Limit,
@@ -13,7 +13,7 @@ use boxoffice_operations::{
     domain::Queue,
     redriver::{Order, Redriven},
 };
-use boxoffice_testing::{Database, Listener, Table, for_each_dynamodb, listener::Reply};
+use boxoffice_testing::{Database, Listener, Table, for_each_dynamodb, listener::Reply, trace};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Instant};
 
@@ -44,9 +44,9 @@ impl Redriving {
             let name = format!("{}-{}", database.table(Table::Events), queue.name());
             urls.push((queue, sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap()));
         }
-        let redriver = Redriver::from_source(&sdk, |variable| {
-            let url = urls.iter().find(|(queue, _)| queue.variable() == variable).map(|(_, url)| url.clone());
-            url.map_or_else(|| other_variable(database, variable), Ok)
+        let redriver = Redriver::from_source(&sdk, |name| {
+            let url = urls.iter().find(|(queue, _)| queue.variable() == name).map(|(_, url)| url.clone());
+            url.map_or_else(|| variable(database, name), Ok)
         });
         Self { redriver: redriver.unwrap(), sqs, urls, outside }
     }
@@ -85,16 +85,6 @@ impl Redriving {
     }
 }
 
-fn other_variable(database: &Database, variable: &'static str) -> Result<String, &'static str> {
-    match variable {
-        "EVENTS_TABLE" => Ok(database.table(Table::Events).to_owned()),
-        "SAGAS_TABLE" => Ok(database.table(Table::Sagas).to_owned()),
-        "EVENT_BUS" => Ok("a-bus".to_owned()),
-        "PROJECT_EVENTS_FUNCTION" => Ok("project-events".to_owned()),
-        other => Err(other),
-    }
-}
-
 fn order(most: usize) -> Order {
     Order { requested_by: ada(), trace: trace(), most: most.to_string().parse::<Limit>().unwrap(), until: None }
 }
@@ -106,26 +96,12 @@ fn detail_types(asked: &Value) -> Vec<String> {
 
 /// Every event is taken.
 fn taken(operation: &str, asked: &Value) -> Reply {
-    let taken = |_| json!({ "EventId": "1" });
-    match operation {
-        PUT => (
-            200,
-            json!({ "FailedEntryCount": 0, "Entries": detail_types(asked).into_iter().map(taken).collect::<Vec<_>>() }),
-        ),
-        _ => (200, json!({})),
-    }
+    if operation == PUT { bus(asked, |_| true) } else { (200, json!({})) }
 }
 
 /// No event is.
 fn refused(operation: &str, asked: &Value) -> Reply {
-    let refused = |_| json!({ "ErrorCode": "InternalFailure", "ErrorMessage": "not now" });
-    match operation {
-        PUT => (
-            200,
-            json!({ "FailedEntryCount": 1, "Entries": detail_types(asked).into_iter().map(refused).collect::<Vec<_>>() }),
-        ),
-        _ => (400, json!({ "Type": "User", "message": "not now" })),
-    }
+    if operation == PUT { bus(asked, |_| false) } else { (400, json!({ "Type": "User", "message": "not now" })) }
 }
 
 /// A letter as the bus leaves it: the event as it would have been delivered.
@@ -140,8 +116,7 @@ fn batch(first: Timestamp, last: Timestamp) -> Value {
 
 /// The one act that says what was redriven.
 async fn said(database: &Database) -> Value {
-    let mut acts: Vec<_> =
-        database.events().await.into_iter().filter(|event| event.event_type == "DeadLettersRedriven").collect();
+    let mut acts = of_type(database, "DeadLettersRedriven").await;
     assert_eq!(acts.len(), 1, "{acts:?}");
     acts.remove(0).data()
 }
@@ -296,8 +271,7 @@ async fn a_stuck_booking_is_redriven_and_one_that_is_not_stuck_any_more_is_done_
         }
         let done = redriving.redrive(Queue::StuckBookings).await;
         assert_eq!((done.moved, done.failed), (2, vec![]));
-        let events = database.events().await;
-        let redrives: Vec<_> = events.iter().filter(|event| event.event_type == "SagaRedriveRequested").collect();
+        let redrives = of_type(&database, "SagaRedriveRequested").await;
         assert_eq!(redrives.len(), 1, "{redrives:?}");
         assert_eq!(redrives[0].data()["ticketId"], stuck.to_string());
         assert_eq!(redriving.on_the_bus(), [""; 0], "the stream takes the wish to the bus");

@@ -1,37 +1,34 @@
 //! Events, said again on a bus that hears them; and the reconciliation, begun.
 
-use crate::fixture::{acts, ada, everything_of, store, trace};
+use crate::fixture::{acts, ada, bus, everything_of, of_type, store, variable};
 use boxoffice_kernel::ActId;
 use boxoffice_operations::{
     Reconciler, Replayer,
     domain::Selector,
     replayer::{ReplayError, Replayed},
 };
-use boxoffice_testing::{Database, Listener, Recorded, Table, for_each_dynamodb};
+use boxoffice_testing::{Database, Listener, Recorded, for_each_dynamodb, trace};
 use serde_json::{Value, json};
 
 /// A bus that takes all but the events of one aggregate.
 fn bus_without(unwanted: Option<ActId>) -> Listener {
     let unwanted = unwanted.map(|act| act.to_string());
     Listener::answering(move |_, asked| {
-        let entries = asked["Entries"].as_array().unwrap().iter();
-        let results = entries.map(|entry| {
+        bus(asked, |entry| {
             let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
-            let is_unwanted = unwanted.as_deref() == detail["metadata"]["aggregateId"].as_str();
-            if is_unwanted { json!({ "ErrorCode": "InternalFailure" }) } else { json!({ "EventId": "1" }) }
-        });
-        (200, json!({ "Entries": results.collect::<Vec<_>>() }))
+            unwanted.as_deref() != detail["metadata"]["aggregateId"].as_str()
+        })
     })
 }
 
 fn replayer(database: &Database, bus: &Listener) -> Replayer {
     let sdk = bus.in_front_of(database.sdk_config(), &["PutEvents"]);
-    let variable = |name| match name {
-        "EVENTS_TABLE" => Ok(database.table(Table::Events).to_owned()),
-        "EVENT_BUS" => Ok("a-bus".to_owned()),
-        other => Err(other),
-    };
-    Replayer::from_source(&sdk, variable).unwrap()
+    Replayer::from_source(&sdk, |name| variable(database, name)).unwrap()
+}
+
+fn reconciler(database: &Database, lambda: &Listener) -> Reconciler {
+    let sdk = lambda.in_front_of(database.sdk_config(), &["invocations"]);
+    Reconciler::from_source(&sdk, |name| variable(database, name)).unwrap()
 }
 
 fn reconciliations() -> Selector {
@@ -59,9 +56,8 @@ async fn page_by_page_each_event_is_said_again_once() {
             page = replay(&replayer, 3, Some(&page)).await.unwrap();
         }
         assert_eq!(heard(&bus), 5);
-        let events = database.events().await;
-        let said = events.iter().filter(|event| event.event_type == "EventsReplayed").map(Recorded::data);
-        assert_eq!(said.map(|act| act["published"].as_u64().unwrap()).sum::<u64>(), 5);
+        let said = of_type(&database, "EventsReplayed").await;
+        assert_eq!(said.iter().map(Recorded::data).map(|act| act["published"].as_u64().unwrap()).sum::<u64>(), 5);
     })
     .await;
 }
@@ -89,8 +85,7 @@ async fn what_the_bus_does_not_take_is_to_be_tried_again() {
         let outcome = replay(&replayer(&database, &bus), 100, None).await;
         let Err(ReplayError::Store(error)) = outcome else { panic!("{outcome:?}") };
         assert!(error.to_string().contains("the bus did not take 1 of 3 events"), "{error}");
-        let events = database.events().await;
-        let said: Vec<_> = events.iter().filter(|event| event.event_type == "EventsReplayed").collect();
+        let said = of_type(&database, "EventsReplayed").await;
         assert_eq!(said.len(), 1);
         assert_eq!(said[0].data()["published"], 2, "what was said again is on record, whatever was not");
     })
@@ -101,13 +96,7 @@ async fn what_the_bus_does_not_take_is_to_be_tried_again() {
 async fn a_reconciliation_is_begun_and_who_began_it_is_on_record() {
     for_each_dynamodb(|database| async move {
         let lambda = Listener::default();
-        let sdk = lambda.in_front_of(database.sdk_config(), &["invocations"]);
-        let variable = |name| match name {
-            "EVENTS_TABLE" => Ok(database.table(Table::Events).to_owned()),
-            "RECONCILE_FUNCTION" => Ok("reconcile".to_owned()),
-            other => Err(other),
-        };
-        let act = Reconciler::from_source(&sdk, variable).unwrap().start(ada(), &trace()).await.unwrap();
+        let act = reconciler(&database, &lambda).start(ada(), &trace()).await.unwrap();
         assert_eq!(lambda.heard(), [("invocations".to_owned(), json!({ "requestedBy": "cli:ada" }))]);
         assert_eq!(database.history(act).await, ["ReconciliationRequested"]);
     })
@@ -118,12 +107,7 @@ async fn a_reconciliation_is_begun_and_who_began_it_is_on_record() {
 async fn a_reconciliation_that_cannot_be_begun_is_not_on_record() {
     for_each_dynamodb(|database| async move {
         let lambda = Listener::answering(|_, _| (400, json!({ "Type": "User", "message": "no such function" })));
-        let sdk = lambda.in_front_of(database.sdk_config(), &["invocations"]);
-        let reconciler = Reconciler::from_source(&sdk, |name| match name {
-            "EVENTS_TABLE" => Ok::<_, &str>(database.table(Table::Events).to_owned()),
-            _ => Ok("reconcile".to_owned()),
-        });
-        assert!(reconciler.unwrap().start(ada(), &trace()).await.is_err());
+        assert!(reconciler(&database, &lambda).start(ada(), &trace()).await.is_err());
         assert!(database.events().await.is_empty());
     })
     .await;

@@ -96,22 +96,17 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boxoffice_testing::{Listener, listener::Reply};
+    use boxoffice_testing::{Listener, listener::Reply, stream};
     use serde_json::{Value, json};
 
     fn record(place: usize, aggregate: &str) -> Value {
         let text = |text: &str| json!({ "S": text });
-        json!({
-            "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb", "eventVersion": "1.1",
-            "dynamodb": {
-                "Keys": {}, "SequenceNumber": place.to_string(), "SizeBytes": 1, "StreamViewType": "NEW_IMAGE",
-                "NewImage": {
-                    "aggregateId": text(aggregate), "eventType": text("UserCreated"), "source": text("boxoffice.users"),
-                    "detail": text(&json!({ "place": place }).to_string()), "occurredAt": text("2030-01-01T00:00:00.000Z"),
-                    "correlationId": text("order-7")
-                }
-            }
-        })
+        let image = json!({
+            "aggregateId": text(aggregate), "eventType": text("UserCreated"), "source": text("boxoffice.users"),
+            "detail": text(&json!({ "place": place }).to_string()), "occurredAt": text("2030-01-01T00:00:00.000Z"),
+            "correlationId": text("order-7")
+        });
+        stream::inserted(&place.to_string(), &image)
     }
 
     /// What is no event: its type is missing.

@@ -9,7 +9,7 @@ use boxoffice_reporting::{
     domain::{Booking, Counts, Sales},
     news::{self, News},
 };
-use boxoffice_testing::{Database, Table};
+use boxoffice_testing::{Database, Table, stream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -99,18 +99,12 @@ fn stored(event: &Value) -> Item {
 pub(crate) fn batch(events: &[Value]) -> dynamodb::Event {
     let record = |event: &Value| {
         let image = |name: &str| json!({ "S": text(event, name) });
-        json!({
-            "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb", "eventVersion": "1.1",
-            "dynamodb": {
-                "Keys": {},
-                "NewImage": {
-                    "aggregateId": image("aggregateId"), "eventType": image("eventType"), "source": { "S": "boxoffice.tests" },
-                    "occurredAt": image("occurredAt"), "correlationId": image("correlationId"),
-                    "detail": { "S": event.to_string() }
-                },
-                "SequenceNumber": "1", "SizeBytes": 1, "StreamViewType": "NEW_IMAGE"
-            }
-        })
+        let image = json!({
+            "aggregateId": image("aggregateId"), "eventType": image("eventType"), "source": { "S": "boxoffice.tests" },
+            "occurredAt": image("occurredAt"), "correlationId": image("correlationId"),
+            "detail": { "S": event.to_string() }
+        });
+        stream::inserted("1", &image)
     };
     let records: Vec<Value> = events.iter().map(record).collect();
     serde_json::from_value(json!({ "Records": records })).unwrap()
