@@ -1,8 +1,8 @@
 # Box Office: the developer's menu. Each target is one line; the logic is in localstack/ and scripts/.
-# TARGET=localstack runs everything on LocalStack in Docker in place of the embedded emulator.
+# TARGET=localstack runs everything on LocalStack in place of the embedded emulator, in Docker where that answers and else without; both can be up at once.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down reset status logs demo on-sale test test-unit test-scripts coverage mutants fuzz fault-matrix bench lint fmt audit sizes release \
+.PHONY: help setup build up down reset status logs demo on-sale cancellation test test-unit test-scripts coverage mutants fuzz fault-matrix bench lint fmt audit sizes release \
 	reproduce clean
 SHELL := /bin/sh
 export TARGET
@@ -21,7 +21,7 @@ build: ## Compile and package every function
 up: ## Start everything, deploy, wait until healthy, print the API's address
 	@$(STACK) up
 
-down: ## Stop everything
+down: ## Stop everything, or what TARGET names
 	@$(STACK) down
 
 reset: ## Empty the stack and deploy it afresh, without rebuilding
@@ -42,7 +42,11 @@ on-sale: up ## 5,000 buyers for 1,000 seats, with figures in .local/reports/on-s
 			$(STACK) run -- cargo test --quiet --workspace --test on_sale -- --nocapture --test-threads 1 || exit 1; \
 	done
 
-test: ## Run the whole suite: unit, stores, payment server, end to end
+cancellation: up ## 5,000 bookings of a cancelled event, its walk killed three times
+	@BOXOFFICE_CANCELLATION_BOOKINGS=$${BOXOFFICE_CANCELLATION_BOOKINGS:-5000} \
+		$(STACK) run -- cargo test --quiet --workspace --test cancelled_event -- --nocapture --test-threads 1
+
+test: ## Run the whole suite: unit, stores, payment server, end to end; with TARGET=localstack, what needs a stack
 	@python3 scripts/test.py
 
 test-unit: ## Run the unit and store tests only (needs no deployment)
@@ -64,6 +68,7 @@ bench: up ## Measure everything in docs/performance.md and docs/cost.md, beside 
 	@$(STACK) run -- python3 bench/bench.py && $(STACK) run -- python3 bench/cost.py
 	@$(STACK) run -- cargo run --quiet --release --package boxoffice-hot-sale --bin hot-sale
 	@$(STACK) run -- cargo run --quiet --release --package boxoffice-hot-sale --bin long-lists
+	@$(STACK) run -- cargo run --quiet --release --package boxoffice-hot-sale --bin burst
 
 fuzz: ## Give every parser inputs, guided by coverage (TIME=60 seconds each; TARGET_NAME=bodies for one)
 	@python3 scripts/fuzz.py --seconds $(or $(TIME),60) $(if $(TARGET_NAME),--target $(TARGET_NAME))

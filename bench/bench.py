@@ -30,7 +30,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "localstack"))
 
-from boxoffice_local import fingerprint  # noqa: E402
+from boxoffice_local import fingerprint, programs  # noqa: E402
 from boxoffice_local.console import StepFailed, run_logged  # noqa: E402
 from boxoffice_local.processes import LOOPBACK  # noqa: E402
 from boxoffice_local.settings import AWS_ENDPOINT, LOCAL, NODE, REGION, ROOT, STACK_FILE, STACK_NAME, VENVS  # noqa: E402
@@ -79,13 +79,13 @@ def run(runs: int, warm: int) -> dict:
     for round_number in range(runs):
         progress(f"first polls, round {round_number + 1} of {runs}")
         for name in names:
-            functions[name].append(measure([str(program(name))], function_environment(name), []))
+            functions[name].append(measure([str(programs.bootstrap(name))], function_environment(name), []))
     stack = Stack()
     workload = Workload(stack)
     workload.settle()
     read = event("GET", "/inventory/{id}", {"id": workload.hall})
     compared = {"get-inventory": take_turns("get-inventory", peers("get-inventory"), lambda _, number: [read] * number, runs, warm)}
-    tables = {name: function_environment("create-ticket")[name] for name in ("INVENTORY_TABLE", "TICKETS_TABLE", "EVENTS_TABLE")}
+    tables = {name: function_environment("create-ticket")[name] for name in ("INVENTORY_TABLE", "TICKETS_TABLE", "PAYMENTS_TABLE", "EVENTS_TABLE")}
     with copies.of_tables(stack.aws, tables, workload.arena) as copied:
         contenders = [replace(one, environment=one.environment | copied) for one in peers("create-ticket")]
         # Each order has a key of its own.
@@ -134,28 +134,25 @@ def deployed() -> dict[str, dict[str, str]]:
             page = json.load(answer)
         for function in page["Functions"]:
             name = function["FunctionName"].removeprefix(f"{STACK_NAME}-")
-            if name != function["FunctionName"] and program(name).exists():
+            if name != function["FunctionName"] and (program := programs.bootstrap(name)) and program.exists():
                 found[name] = function.get("Environment", {}).get("Variables", {})
         if not page.get("NextMarker"):
             return dict(sorted(found.items()))
         marker = f"&Marker={page['NextMarker']}"
 
 
-def program(name: str) -> Path:
-    return ROOT / "target/lambda" / name / "bootstrap"
-
-
 def function_environment(name: str) -> dict[str, str]:
     """What Lambda would give the function, and its own variables as they are deployed."""
     return deployed()[name] | {
         "PATH": os.defpath, "LANG": "C.UTF-8", "AWS_ENDPOINT_URL": AWS_ENDPOINT, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_NAME": name, "_HANDLER": name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}", "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
     }
 
 
 def ours(function: str) -> Contender:
-    return Contender(function, [str(program(function))], function_environment(function), [program(function)])
+    program = programs.bootstrap(function)
+    return Contender(function, [str(program)], function_environment(function), [program])
 
 
 def peers(function: str) -> list[Contender]:
@@ -212,7 +209,7 @@ def invocations(name: str, workload: Workload, runs: int, warm: int) -> dict:
     events = [workload.events(name, warm + 1) for _ in range(runs)]
     if not all(events):
         return {}
-    all_of_it = [measure([str(program(name))], function_environment(name), its_events, only=None) for its_events in events]
+    all_of_it = [measure([str(programs.bootstrap(name))], function_environment(name), its_events, only=None) for its_events in events]
     return of_invocations(all_of_it) | {"answers": sum((one.answers for one in all_of_it), Counter())}
 
 
@@ -233,8 +230,8 @@ def of_function(name: str, all_of_it: list[Measured]) -> dict:
     return {
         "firstPollMillis": spread([one.init for one in all_of_it]),
         "memoryMiB": spread([one.init_memory / 1024 for one in all_of_it]),
-        "unzippedMB": round(program(name).stat().st_size / 1e6, 2),
-        "zippedMB": zipped([program(name)]),
+        "unzippedMB": round(programs.bootstrap(name).stat().st_size / 1e6, 2),
+        "zippedMB": zipped([programs.bootstrap(name)]),
     }
 
 

@@ -15,8 +15,8 @@ from runtime_api import measure
 from workload import Workload
 
 AT_ONCE, ROUNDS, SECONDS = 8, 3, 5
-# What a booking writes: key, ticket, reservation, shard, two events.
-ITEMS = 6
+# What a booking writes: key, ticket, payment, reservation, shard, three events.
+ITEMS = 8
 RAW = "bench-raw"
 
 

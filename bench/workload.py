@@ -20,8 +20,10 @@ Event = dict
 REFUSED_AT_THE_DOOR = {"change-password", "replay-events"}
 # A walk over all tables, and what starts it; the function with which the first ADMIN is made; what makes of a booking a case for a person.
 UNASKED = {"reconcile", "start-reconcile", "create-admin", "record-stuck-booking"}
+# Pages, which are not in the API's document: each as somebody reads it who has no cookie.
+PAGES = {"show-shop": "/shop", "show-order": "/shop/orders", "admit-buyer": "/shop/session"}
 FORWARDS = ("verify-hold", "initiate-payment", "await-payment", "expire-payment", "renew-hold", "confirm-ticket")
-BACKWARDS = ("reverse-payment", "release-hold", "cancel-ticket")
+BACKWARDS = ("revoke-admissions", "reverse-payment", "release-hold", "cancel-ticket")
 PATIENCE_SECONDS, SETTLED_SECONDS = 60, 300
 
 
@@ -48,12 +50,7 @@ class Workload:
 
     def settle(self) -> None:
         """Waits until no execution runs: a booking that nobody pays keeps the stack busy until its hold is over."""
-
-        def quiet() -> bool:
-            running = ({"stateMachineArn": machine, "statusFilter": "RUNNING"} for machine in self.stack.executions())
-            return not any(self.stack.aws.ask("AWSStepFunctions.ListExecutions", one)["executions"] for one in running)
-
-        self.until(quiet, "no execution runs", SETTLED_SECONDS)
+        self.until(lambda: not self.stack.is_running(), "no execution runs", SETTLED_SECONDS)
 
     def book(self, method: str, status: str) -> str:
         body = {"inventoryId": self.hall, "quantity": 1, "paymentMethod": "CREDIT_CARD", "paymentMethodToken": method}
@@ -94,11 +91,28 @@ class Workload:
         }
 
     def notification_steps(self) -> dict[str, Event]:
-        """The same of the notification machine, of a message that was sent."""
-        machine = next(machine for machine in self.stack.executions() if machine not in self.stack.machines)
-        found = self.execution_about(self.ids["notifications"], machine)
-        step = {"notificationId": self.ids["notifications"], "executionArn": found["arn"], "trace": given_to(found)["trace"]}
-        return {"record-notification": {"detail": found["detail"]}, "send-notification": step}
+        """What the notification queue gives its function, of a message that was sent."""
+        notification = self.stack.request("GET", f"/notifications/{self.ids['notifications']}", token=self.stack.token)
+        event = self.event_called(notification["eventId"])
+        now = str(int(time.time() * 1000))
+        return {"send-notification": {"Records": [{
+            "messageId": "bench", "receiptHandle": "bench", "body": json.dumps({"detail": event}), "eventSource": "aws:sqs",
+            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": now},
+        }]}}
+
+    def event_called(self, event_id: str) -> Event:
+        """An event of the event store, whole."""
+        table, start = self.stack.table("EventsTable"), {}
+        while True:
+            page = self.stack.aws.ask("DynamoDB_20120810.Scan", {
+                "TableName": table, "FilterExpression": "contains(detail, :id)", "ExpressionAttributeValues": {":id": {"S": event_id}}, **start,
+            })
+            events = [json.loads(item["detail"]["S"]) for item in page["Items"]]
+            if found := next((event for event in events if event["metadata"]["eventId"] == event_id), None):
+                return found
+            if not page.get("LastEvaluatedKey"):
+                raise StepFailed(f"no event is called {event_id}")
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def execution_about(self, identifier: str, machine: str) -> Event:
         """The execution that names this: the event it began with, and what its first step made of it."""
@@ -131,6 +145,8 @@ class Workload:
             return [self.record] * number
         if function == "refuse-route":
             return [event("GET", "/nowhere", {})] * number
+        if function in PAGES:
+            return [event("GET", PAGES[function], {})] * number
         if function == "find-upcoming-tickets":
             return [{"userId": self.parameters["userId"]}] * number
         if function in self.calls:

@@ -1,6 +1,7 @@
 """The few AWS calls of the local set-up. Runs in the tools' virtual environment, where boto3 is.
 
-    aws_calls.py prepare                  before a deployment
+    aws_calls.py prepare [--fresh]        before a deployment; --fresh: no stack is there then
+    aws_calls.py status                   the stack's, in CloudFormation's words; nothing where there is none
     aws_calls.py outputs                  the stack's outputs, as JSON
     aws_calls.py logs [--function NAME] [--follow]
 
@@ -14,26 +15,35 @@ import time
 import boto3
 from botocore.exceptions import ClientError
 
-from boxoffice_local.settings import NOTIFICATION_SENDER, STACK_NAME, STRIPE_KEY, STRIPE_KEY_PARAMETER
+from boxoffice_local.settings import (
+    NOTIFICATION_SENDER, STACK_NAME, STRIPE_KEY, STRIPE_KEY_PARAMETER, STRIPE_WEBHOOK_SECRET, STRIPE_WEBHOOK_SECRETS_PARAMETER,
+)
 
 # A stack in one of these can only be deleted: CloudFormation refuses to update it.
-DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
+DEAD = {
+    "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED",
+}
 
 
-def prepare() -> None:
-    boto3.client("ssm").put_parameter(
-        Name=STRIPE_KEY_PARAMETER, Value=STRIPE_KEY, Type="SecureString", Overwrite=True
-    )
+def prepare(fresh: bool) -> None:
+    for name, value in [(STRIPE_KEY_PARAMETER, STRIPE_KEY), (STRIPE_WEBHOOK_SECRETS_PARAMETER, STRIPE_WEBHOOK_SECRET)]:
+        boto3.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
     # SES sends in the name of verified addresses only; locally one is verified as soon as it is asked for.
     boto3.client("ses").verify_email_identity(EmailAddress=NOTIFICATION_SENDER)
     cloudformation = boto3.client("cloudformation")
     stack = find_stack(cloudformation)
-    if stack and stack["StackStatus"] in DEAD:
-        print(f"removing what a failed deployment left: {stack['StackStatus']}")
+    # Nobody deploys beside us: a deployment that is still under way was left by a command that was ended.
+    if stack and (fresh or stack["StackStatus"] in DEAD or stack["StackStatus"].endswith("_IN_PROGRESS")):
+        print(f"removing the stack that is there: {stack['StackStatus']}")
         cloudformation.delete_stack(StackName=STACK_NAME)
         cloudformation.get_waiter("stack_delete_complete").wait(
-            StackName=STACK_NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            StackName=STACK_NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 300}
         )
+
+
+def status() -> None:
+    stack = find_stack(boto3.client("cloudformation"))
+    print(stack["StackStatus"] if stack else "")
 
 
 def outputs() -> None:
@@ -90,7 +100,8 @@ def log_events(client, group: str, since: int) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("prepare")
+    commands.add_parser("prepare").add_argument("--fresh", action="store_true")
+    commands.add_parser("status")
     commands.add_parser("outputs")
     log = commands.add_parser("logs")
     log.add_argument("--function", default="")
@@ -98,7 +109,9 @@ def main() -> None:
     options = parser.parse_args()
     match options.command:
         case "prepare":
-            prepare()
+            prepare(options.fresh)
+        case "status":
+            status()
         case "outputs":
             outputs()
         case "logs":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import boto3
 
+from boxoffice_local import programs
 from boxoffice_local.settings import ROOT, STACK_FILE, STACK_NAME
 
 INJECTOR = ROOT / "tests/faults/injector.py"
@@ -61,23 +62,26 @@ def stand_in_front(name: str, state: dict, folder: Path) -> None:
 def create(state: str, function: str | None, folder: Path) -> str:
     client = boto3.client("lambda")
     name = PREFIX + state.lower().replace(" ", "-")
-    variables = {"FAULTS_FOLDER": str(folder), "FAULTS_STATE": state}
+    # The injector's process hands its `Handler` down to the program, which chooses its function by it.
+    handler, variables = "bootstrap", {"FAULTS_FOLDER": str(folder), "FAULTS_STATE": state}
     if function:
         real = client.get_function_configuration(FunctionName=function)
+        handler = real["Handler"]
         variables |= real.get("Environment", {}).get("Variables", {})
         variables["FAULTS_PROGRAM"] = str(program(real["FunctionName"]))
     created = client.create_function(
-        FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role="arn:aws:iam::000000000000:role/fault-injector",
+        FunctionName=name, Runtime="provided.al2023", Handler=handler, Role="arn:aws:iam::000000000000:role/fault-injector",
         Timeout=TIMEOUT_SECONDS, MemorySize=128, Environment={"Variables": variables}, Code={"ZipFile": package()},
     )
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
     return created["FunctionArn"]
 
 
 def program(function: str) -> Path:
     """The function's own program, as it was built for the deployment."""
-    found = ROOT / "target/lambda" / function.removeprefix(f"{STACK_NAME}-") / "bootstrap"
-    if not found.exists():
-        raise SystemExit(f"{found} is not there: run `make up` first")
+    found = programs.bootstrap(function.removeprefix(f"{STACK_NAME}-"))
+    if not found or not found.exists():
+        raise SystemExit(f"the program of {function} is not there: run `make up` first")
     return found
 
 

@@ -4,13 +4,13 @@
     stack.py setup     install the pinned tools into .local/
     stack.py build     compile and package every function
     stack.py up        all of it: set up, build, start, deploy, wait until healthy
-    stack.py down      stop everything
+    stack.py down      stop everything; with TARGET set, that target alone
     stack.py reset     empty state, freshly deployed, nothing rebuilt
     stack.py status    what runs, and where
     stack.py logs      the functions' logs (--function NAME, --follow), or --servers for the servers' own
     stack.py run -- COMMAND ...   a command in the stack's environment (AWS endpoint, tools, cargo flags)
 
-TARGET=localstack uses LocalStack in Docker in place of the embedded emulator.
+TARGET=localstack uses LocalStack in place of the embedded emulator, in Docker where that answers and else without. Both can be up at once.
 """
 
 import argparse
@@ -18,9 +18,9 @@ import os
 import sys
 import time
 
-from boxoffice_local import deployment, targets, toolchain
+from boxoffice_local import deployment, processes, targets, toolchain
 from boxoffice_local.console import StepFailed, elapsed, say, tail
-from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, HERE, LOGS, ROOT, environment, python
+from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, HERE, LOGS, PLACES, ROOT, environment, python
 
 
 def setup() -> None:
@@ -52,7 +52,8 @@ def up() -> None:
 def announce(state: str) -> None:
     api_url = deployment.read_stack()["apiUrl"]
     say(f"\n  Box Office is {state}: {api_url}")
-    say(f"  Try it out: {api_url}/docs as {ADMIN['username']} with the password {ADMIN_PASSWORD}\n")
+    say(f"  The shop: {api_url}/shop")
+    say(f"  The API, to try out: {api_url}/docs as {ADMIN['username']} with the password {ADMIN_PASSWORD}\n")
 
 
 def start_servers() -> None:
@@ -62,10 +63,17 @@ def start_servers() -> None:
 
 
 def down() -> None:
-    # The embedded emulator too when TARGET names the other: it may have been started before.
-    stopped = [server.stop() for server in (targets.Embedded(), targets.aws(), targets.payments(), targets.moto())]
-    deployment.forget()
+    stopped = [stop(target) for target in ([os.environ["TARGET"]] if os.environ.get("TARGET") else PLACES)]
     say("  Stopped." if any(stopped) else "  Nothing was running.")
+
+
+def stop(target: str) -> bool:
+    """Whatever this target has running, however it was started: a setting may have changed since."""
+    stopped = processes.stop_all(PLACES[target])
+    if target == "localstack" and targets.docker_answers():
+        stopped = targets.DockerLocalStack().stop() or stopped
+    deployment.forget(PLACES[target])
+    return stopped
 
 
 def reset() -> None:

@@ -1,7 +1,9 @@
 """Lets the scripts use the local stack's own code, wherever they are started from."""
 
+import atexit
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "localstack"))
 
 from boxoffice_local import deployment, settings, targets  # noqa: E402
+from boxoffice_local.console import elapsed  # noqa: E402
 
 # Every server named here must answer: a store test that finds one missing fails, it does not skip.
 STORE_TESTS = {
@@ -18,8 +21,24 @@ STORE_TESTS = {
 }
 
 
+# The parts of this run and when each began.
+PARTS: list[tuple[str, float]] = []
+
+
 def heading(text: str) -> None:
+    """Begins a part of the run; its time is printed when the program ends."""
+    PARTS.append((text, time.monotonic()))
     print(f"\n── {text} {'─' * max(0, 90 - len(text))}", flush=True)
+
+
+@atexit.register
+def print_times() -> None:
+    if len(PARTS) < 2:
+        return
+    ends = [began for _, began in PARTS[1:]] + [time.monotonic()]
+    lines = [f"  {elapsed(end - began):>8}  {text}" for (text, began), end in zip(PARTS, ends)]
+    lines.append(f"  {elapsed(ends[-1] - PARTS[0][1]):>8}  in all")
+    print("\n── Times\n" + "\n".join(lines), flush=True)
 
 
 def run(title: str, *command: str, **environment: str) -> bool:

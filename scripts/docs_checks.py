@@ -1,8 +1,9 @@
-"""The rules that the documentation is held to. Each is a function of the checkout's root that gives what breaks it."""
+"""The rules for the documentation. Each is a function that takes the checkout's root and yields the violations."""
 
 import json
 import os
 import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$")
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^()\s>]+(?:\([^()\s]*\)[^()\s>]*)*)>?(?:\s+[\"'][^\"']*[\"'])?\s*\)")
 REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?(\S+?)>?(?=\s|$)", re.MULTILINE)
 CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+FILE = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.(?:rs|ya?ml|json|py|toml|md|html|js|mjs)")
 PATTERN = re.compile(r"AP-(\d+)(?:\s+to\s+AP-(\d+))?")
 COMMAND = r"(?:^|&&|\|\||[;|(])\s*\$?\s*(?:[A-Z_]+=\S*\s+)*"
 SCRIPT = re.compile(r"(?<![\w./-])((?:scripts|bench|localstack|fuzz|tests)/[\w./-]+\.(?:py|sh|mjs))\b")
@@ -30,6 +32,30 @@ PLACE = re.compile(
 # Pages whose sequence diagrams follow the booking saga: notes over it name its states.
 SAGA_PAGES = ("docs/sequences.md",)
 SAGA = "statemachines/booking-saga.asl.json"
+# Phrases that read as if translated, and the term of art for each. docs/CONVENTIONS.md ("Voice") has the reasons.
+BANNED = (
+    (r"said again", "replayed"),
+    (r"whose word", "the initiator; for TLS, the trust root"),
+    (r"(?:leaves?|left) word", "stores the task token"),
+    (r"does not stand|do not stand|still stands", "is invalid"),
+    (r"the undoing\b", "the compensation"),
+    (r"[Hh]eld to (?!available|sold)(?:the|its|it|what|by)\b", "checked against"),
+    (r"do not go together", "do not match"),
+    (r"no refusal of ours", "say who refuses"),
+    (r"\bfn (?:what|who|whoever)_\w+", "a name that states a behaviour"),
+    (r"[Ww]hat (?:went|goes) wrong on the way", "the cause"),
+    (r"^\s*//[/!] (?:What|Who|Whoever|Whose|Which|Of)\b", "a comment that begins with its subject"),
+)
+# An address in this project's own repository, whatever its name was when the line was written.
+OWN_ADDRESS = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+(?=/(?:blob/main/(?:docs|events)/|security/advisories))")
+# The places that quote the phrases.
+QUOTES_BANNED = {"docs/CONVENTIONS.md", "CHANGELOG.md", "scripts/docs_checks.py", "scripts/tests/test_docs.py"}
+# The tests of the rule on addresses.
+QUOTES_ADDRESSES = {"scripts/tests/test_docs.py"}
+# The sections of docs/LOGGING.md that have messages, and the column they are in.
+MESSAGES = {"One line an invocation": 1, "When something is wrong": 2}
+PAUSE = re.compile(r"\b(?:sleep|sleep_until|interval|interval_at)\(")
+PROSE = {".rs", ".md", ".yaml", ".yml", ".py", ".toml", ".json", ".html", ".mjs"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +68,21 @@ class Finding:
 
     def __str__(self):
         return f"{self.place}:{self.line}: {self.what}" if self.line else f"{self.place}: {self.what}"
+
+
+def cited(text):
+    """The files that a text names in code, some with a function behind `::`."""
+    return [name for code in CODE.finditer(text) if FILE.fullmatch((name := code[2].strip()).partition("::")[0])]
+
+
+def missing(root, names):
+    """Which of these files, or of the functions behind them, are not there."""
+    for name in names:
+        path, _, function = name.partition("::")
+        if not (root / path).exists():
+            yield f"there is no {path}"
+        elif function and not re.search(rf"\b(?:fn|def|async) {re.escape(function)}\b", (root / path).read_text()):
+            yield f"{path} has no {function}"
 
 
 @dataclass(frozen=True)
@@ -202,13 +243,14 @@ def access_patterns(root):
 
 
 def decisions(root):
-    """Every decision is linked from their index, and their numbers have no gap."""
+    """Every decision is linked from their index, and no number is used twice."""
     index = "docs/adr/README.md"
     page = (root / index).read_text() if (root / index).exists() else ""
     files = sorted(file.name for file in (root / "docs/adr").glob("[0-9]*.md"))
-    for expected, name in enumerate(files, 1):
-        if int(name.split("-")[0]) != expected:
-            yield Finding(f"docs/adr/{name}", 0, f"its number should be {expected:04}")
+    numbers = [name.split("-")[0] for name in files]
+    for place, (number, name) in enumerate(zip(numbers, files, strict=True)):
+        if number in numbers[:place]:
+            yield Finding(f"docs/adr/{name}", 0, f"another decision is number {number}")
         if f"({name})" not in page:
             yield Finding(index, 0, f"{name} is not listed")
 
@@ -382,4 +424,68 @@ def current(root):
             yield Finding(place, first, f"is out of date: python3 scripts/docs.py {how[place]}")
 
 
-RULES = (links, access_patterns, decisions, index, problems, named_commands, places, diagrams, saga_states, current)
+def texts(root):
+    """Every text of the project with its place."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
+        for file in sorted(Path(folder) / name for name in files if Path(name).suffix in PROSE):
+            yield str(file.relative_to(root)), file.read_text()
+
+
+def voice(root):
+    """No text has a phrase that reads as if translated (docs/CONVENTIONS.md)."""
+    banned = [(re.compile(phrase), better) for phrase, better in BANNED]
+    for place, text in texts(root):
+        # A decision is history: it keeps the words it was made in.
+        if place in QUOTES_BANNED or place.startswith("docs/adr/"):
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            for phrase, better in banned:
+                if match := phrase.search(line):
+                    yield Finding(place, number, f"{match[0]!r}: write {better}")
+
+
+def repository(root):
+    """Every address in the repository starts with the one that Cargo.toml states."""
+    stated = tomllib.loads((root / "Cargo.toml").read_text())["workspace"]["package"]["repository"]
+    for place, text in texts(root):
+        if place in QUOTES_ADDRESSES:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            for address in OWN_ADDRESS.findall(line):
+                if address != stated:
+                    yield Finding(place, number, f"{address} is not {stated}: python3 scripts/docs.py repository")
+
+
+def pauses(root):
+    """No product code sleeps: a wait belongs to the caller, the queue or the state machine, where it costs nothing (docs/CONVENTIONS.md)."""
+    sources = [*root.glob("functions/*/src"), *root.glob("shared/*/src"), *root.glob("cli/src")]
+    for folder in sorted(sources):
+        for file in sorted(folder.rglob("*.rs")):
+            for number, line in enumerate(file.read_text().splitlines(), 1):
+                if PAUSE.search(line.split("//")[0]):
+                    yield Finding(str(file.relative_to(root)), number, "sleeps: look again under a condition, or answer and be called again")
+
+
+def log_messages(root):
+    """Every message that docs/LOGGING.md explains is written by the code, and every error of the code is explained there."""
+    place = "docs/LOGGING.md"
+    page = (root / place).read_text() if (root / place).exists() else ""
+    sources = [file for folder in ("functions", "shared") for file in sorted((root / folder).glob("*/src/**/*.rs"))]
+    code = {file: file.read_text().split("#[cfg(test)]")[0] for file in sources}
+    written = set(re.findall(r'"((?:[^"\\\n]|\\.)+)"', "\n".join(code.values())))
+    column = None
+    for number, line in enumerate(page.splitlines(), 1):
+        column = MESSAGES.get(line[3:]) if line.startswith("## ") else column
+        cells = line.split("|")
+        if column and len(cells) > column:
+            for name in re.findall(r"`([^`…]+)`", cells[column]):
+                if name not in written:
+                    yield Finding(place, number, f"no program writes {name!r}")
+    for file, text in code.items():
+        for call in re.finditer(r'tracing::error!\((?:[^;]*?)"((?:[^"\\\n{}]|\\.)+)"\s*\)', text):
+            if f"`{call[1]}`" not in page:
+                yield Finding(str(file.relative_to(root)), text.count("\n", 0, call.start()) + 1, f"{place} does not explain {call[1]!r}")
+
+
+RULES = (links, access_patterns, decisions, index, problems, named_commands, places, diagrams, saga_states, current, voice, repository, pauses, log_messages)

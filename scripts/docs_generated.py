@@ -13,7 +13,7 @@ TEXTS = {
     r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$": "instant",
     r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "mail address",
 }
-ID = re.compile(r"\^([a-z]{3})_\[0-9a-f\]\{32\}\$")
+ID = re.compile(r"\^([a-z]{3})_\[0-9a-f\]\{3[28]\}(?::adm_\[0-9a-f\]\{38\})?\$")
 MATCH_ARM = re.compile(r'^\s*"[A-Z]\w+"(?:\s*\|\s*"[A-Z]\w+")*\s*=>', re.MULTILINE)
 
 
@@ -61,18 +61,31 @@ def source(root, event_type):
     return f"boxoffice.{states[0]}"
 
 
+def emptied(resources):
+    """The functions that empty queues: the queue's name to the function's."""
+    found = {}
+    for resource in resources.values():
+        for event in ((resource.get("Properties") or {}).get("Events") or {}).values():
+            if event["Type"] == "SQS":
+                queue = str(event["Properties"]["Queue"]).rsplit(".", 1)[-1].removesuffix("Arn")
+                found[queue] = re.sub(r"^\$\{AWS::StackName\}-", "", str(resource["Properties"]["FunctionName"]))
+    return found
+
+
 def rules(root):
-    """Every rule of the bus: source, detail types, what else it asks of the event, and what it starts."""
+    """Every rule of the bus: source, detail types, what else it asks of the event, and what it starts or who empties the queue that it fills."""
     found, named = [], 0
     for file in [root / "template.yaml", *sorted((root / "infra").glob("*.yaml"))]:
         text = file.read_text()
         named += len(re.findall(r"^\s*Type: (?:EventBridgeRule|AWS::Events::Rule)\s*$", text, re.MULTILINE))
-        for name, resource in (template_yaml.parse(text).get("Resources") or {}).items():
+        resources = template_yaml.parse(text).get("Resources") or {}
+        for name, resource in resources.items():
             properties = resource.get("Properties") or {}
             if resource["Type"] == "AWS::Events::Rule":
                 # One that runs by schedule has no pattern, and hears no event.
                 pattern = properties.get("EventPattern")
-                found.append((pattern or {"source": []}, name))
+                queues = [str(target.get("Arn")).rsplit(".", 1)[-1].removesuffix("Arn") for target in properties.get("Targets") or []]
+                found.append((pattern or {"source": []}, next((emptied(resources)[queue] for queue in queues if queue in emptied(resources)), name)))
             own = properties.get("Name") or properties.get("FunctionName") or name
             for event in (properties.get("Events") or {}).values():
                 if event["Type"] == "EventBridgeRule":
@@ -231,7 +244,7 @@ def catalogue(root):
         "|---|---|---|---|---|",
         *index,
         "",
-        "A consumer in the last column is a state machine that a rule of the bus starts, or a reader of the event store's stream. Where there is none, nothing",
+        "A consumer in the last column is a state machine that a rule of the bus starts, a function that empties the queue which a rule fills, or a reader of the event store's stream. Where there is none, nothing",
         "consumes the event yet; it is in the event store, and in the bus archive where there is one. `relay-events` hands every event to the bus.",
         "",
         "## Metadata",

@@ -7,10 +7,15 @@ import sys
 from checkout import ROOT, run
 from boxoffice_local import toolchain
 from boxoffice_local.console import StepFailed
-from boxoffice_local.settings import LOCAL, python, tool
+from boxoffice_local.settings import LOCAL, VENVS, python, tool
 
 # A list for reviewers and for the templates' tests, no template.
 NO_TEMPLATE = "infra/policies.yaml"
+
+
+def linter(name: str) -> str:
+    """A program of the linters' virtual environment."""
+    return str(VENVS / "lint" / "bin" / name)
 
 
 def files(*patterns: str) -> list[str]:
@@ -34,6 +39,11 @@ def checks() -> list[tuple[str, list[str]]]:
         ("Formatting", ["cargo", "fmt", "--all", "--check"]),
         # In the release profile, so that build scripts and macros are shared with the build.
         ("Clippy", ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        # The code's own pages: a link to an item that was renamed leads nowhere. Links to private items are fine, since those are documented too.
+        ("Code documentation", [
+            "env", "RUSTDOCFLAGS=-D warnings -A rustdoc::private_intra_doc_links",
+            "cargo", "doc", "--quiet", "--no-deps", "--workspace", "--lib", "--document-private-items",
+        ]),
         ("cfn-lint", [
             tool("cfn-lint"), "template.yaml",
             *[file for file in files("infra/*.yaml") if file != NO_TEMPLATE],
@@ -42,8 +52,12 @@ def checks() -> list[tuple[str, list[str]]]:
         # What cfn-lint does not know: alarms and their runbooks, dead-letter queues, who may do what (infra/policies.yaml).
         ("Template rules", [python("tools"), "-m", "unittest", "discover", "--start-directory", "infra/tests"]),
         ("Documentation", [sys.executable, "scripts/docs.py", "check"]),
+        ("Unused dependencies", [sys.executable, "scripts/dependencies.py"]),
         ("Tests of these checks", [sys.executable, "-m", "unittest", "discover", "-s", "scripts/tests"]),
         ("Tests of the bench", [sys.executable, "-m", "unittest", "discover", "-s", "bench/tests"]),
+        ("Spelling", [linter("typos"), "--format", "brief"]),
+        # Offline: what the audits that ask GitHub would add is not known here.
+        ("Workflows", [linter("zizmor"), "--offline", "--quiet", ".github"]),
         # Resources are filled in by the template, so they are not ARNs yet.
         ("State machines", [
             toolchain.ASL_VALIDATOR, "--no-arn-check",

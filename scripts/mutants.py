@@ -22,7 +22,7 @@ FILES = [
     "shared/kernel/src/money.rs",
     "shared/kernel/src/quantity.rs",
     "functions/inventory/src/domain.rs",
-    "functions/booking/src/domain.rs",
+    "functions/saga/src/domain.rs",
     "functions/tickets/src/domain.rs",
 ]
 OUTPUT = LOCAL / "mutants"

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import cargo_tools
 from checkout import ROOT, heading
-from boxoffice_local import settings, toolchain
+from boxoffice_local import programs, settings, toolchain
 from boxoffice_local.console import StepFailed, run_logged, say
 from boxoffice_local.settings import LOCAL
 
@@ -40,12 +40,9 @@ COMPRESSION = 9
 EMBEDDED = {"utoipa-swagger-ui-vendored"}
 
 
-def functions(root: Path = ROOT) -> list[str]:
+def deployed_programs(root: Path = ROOT) -> list[str]:
     """The programs that the template deploys."""
-    names = sorted(set(re.findall(r"\bBinary:\s*([a-z0-9-]+)", (root / "template.yaml").read_text())))
-    if not names:
-        raise StepFailed("The template names no function's program.")
-    return names
+    return sorted(set(programs.of_functions(root).values()))
 
 
 # Building
@@ -163,8 +160,8 @@ def bundle(folder: Path, file: Path) -> None:
 def deployable(template: str, architecture: str) -> str:
     """The template, its functions' code being the zips beside it instead of something to build."""
     wanted = len(re.findall(r"^    Type: AWS::Serverless::Function$", template, re.MULTILINE))
-    built = r"^    Metadata: \{ BuildMethod: rust-cargolambda, BuildProperties: \{ Binary: ([a-z0-9-]+) \} \}\n    Properties:\n"
-    template, functions_ = re.subn(built, r"    Properties:\n      CodeUri: functions/\1.zip\n", template, flags=re.MULTILINE)
+    zipped = r"    Properties:\n      Handler: \g<function>\n      CodeUri: functions/\g<program>.zip\n"
+    template, functions_ = programs.FUNCTION.subn(zipped, template)
     template, globals_ = re.subn(r"^    (?:#.*\n    )?CodeUri: \.\n", "", template, flags=re.MULTILINE)
     template, defaults = re.subn(r"^(  Architecture:\n(?:    .*\n)*?    Default: )\S+$", rf"\g<1>{architecture}", template, flags=re.MULTILINE)
     if (functions_, globals_, defaults) != (wanted, 1, 1):
@@ -274,7 +271,7 @@ def release(architecture: str, only: list[str], built: Path | None) -> Path:
     folder = RELEASE / architecture
     if built is None:
         built = build(ROOT, ROOT / "target" / "release-build", architecture, only)
-    names = only or functions()
+    names = only or deployed_programs()
     hashes = package(built, folder, names)
     if only:
         write_sums(folder, hashes)
@@ -296,7 +293,7 @@ def complete(root: Path, folder: Path, architecture: str, hashes: dict[str, str]
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes what is released.")
     parser.add_argument("--architecture", choices=sorted(TRIPLES), default=settings.architecture())
-    parser.add_argument("--only", nargs="+", default=[], metavar="BIN", help="these functions alone")
+    parser.add_argument("--only", nargs="+", default=[], metavar="BIN", help="these programs alone")
     parser.add_argument("--from", dest="built", type=Path, metavar="FOLDER", help="package what is built here, such as target/lambda")
     options = parser.parse_args()
     try:

@@ -35,7 +35,7 @@ def made_in(root: Path, architecture: str, only: list[str]) -> dict[str, str]:
     target = root.parent / "target"
     built = release.build(root, target, architecture, only)
     folder = root.parent / "release"
-    names = only or release.functions(root)
+    names = only or release.deployed_programs(root)
     hashes = release.package(built, folder, names)
     release.complete(root, folder, architecture, hashes)
     machine = [root, Path.home(), target]

@@ -4,21 +4,27 @@
 1. compile every function, and every test; a test that does not compile fails in minutes, not at the end
 2. the payment server's own checks
 3. unit, property and store tests, the stores against two DynamoDB implementations, Stripe's client against the payment server
-4. end-to-end tests against the deployed stack, the API's contract, and its page in a browser
+4. end-to-end tests against the deployed stack, the API's contract, and the pages in a browser
+5. a report of what the platform under the stack could not show
+
+With TARGET=localstack: the demo, and of 4 what `ON_LOCALSTACK` names, since 1 to 3 need no deployment and are the same there.
 
     test.py [--unit] [--only NAME]     --unit ends after 3; --only runs the test programs whose name contains this
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import fault_matrix
+import platform_report
 from checkout import ROOT, STORE_TESTS, heading, run, stores
 from boxoffice_local import deployment, settings, toolchain
+import stack  # noqa: E402 (localstack/stack.py, which checkout has put on the path)
 from boxoffice_local.console import StepFailed
 from boxoffice_local.settings import HERE, STACK_FILE, python
 
@@ -29,8 +35,12 @@ END_TO_END = "boxoffice-e2e"
 # Store tests mostly wait for their servers, tests end to end for a hold to end: more threads than cores are quicker.
 STORE_THREADS = ["--test-threads", "4"]
 THREADS = ["--test-threads", "8"]
+LOCALSTACK_THREADS = ["--test-threads", "4"]
 # Needs injectors in front of the saga, which no other program may meet.
 FAULT_MATRIX = "fault_matrix"
+# What runs on LocalStack, which starts what it needs slowly and carries few callers at once. The others take the whole machine for minutes on the default target.
+ON_LOCALSTACK = {"authorization", "journeys", "oversell_race", FAULT_MATRIX}
+SLOWER = {"BOXOFFICE_PATIENCE": "5", "BOXOFFICE_RACE_BUYERS": "40", "BOXOFFICE_FAULTS_AT_ONCE": "8"}
 # The same requests in every run, so that a change is what fails it. `python3 scripts/contract.py` by itself thinks of others each time.
 CONTRACT_SEED = "20261124"
 
@@ -57,10 +67,10 @@ def require(succeeded: bool, what: str) -> None:
         raise StepFailed(f"{what} failed.")
 
 
-def compiled() -> list[Program]:
-    """Every test program, in a stable order."""
+def compiled(selection: list[str]) -> list[Program]:
+    """Every test program of these, in a stable order."""
     heading("Compiling the tests")
-    command = ["cargo", "test", "--no-run", "--message-format", "json-render-diagnostics", *SELECTION]
+    command = ["cargo", "test", "--no-run", "--message-format", "json-render-diagnostics", *selection]
     build = subprocess.run(command, cwd=ROOT, env=settings.environment(), stdout=subprocess.PIPE, text=True)
     require(build.returncode == 0, "Compiling the tests")
     programs = []
@@ -79,7 +89,7 @@ def unit_tests(only: str) -> list[Program]:
     heading("Set-up and build")
     toolchain.set_up()
     deployment.build()
-    programs = [program for program in compiled() if only in program.name or only in program.package]
+    programs = [program for program in compiled(SELECTION) if only in program.name or only in program.package]
 
     if not only:
         payment_tests = [python("payments"), "-m", "unittest", "discover", "-s", str(HERE / "payments")]
@@ -97,9 +107,39 @@ def end_to_end_tests(programs: list[Program], only: str) -> None:
         raise StepFailed("There is no deployed stack to test.")
     run_all(programs, *THREADS)
     if not only:
-        require(run("The API's page", sys.executable, str(ROOT / "scripts/browser.py")), "The API's page")
+        require(run("The pages", sys.executable, str(ROOT / "scripts/browser.py")), "The pages")
         # Last: an ADMIN with random requests leaves nothing as it was.
         require(run("The API's contract", sys.executable, str(ROOT / "scripts/contract.py"), "--seed", CONTRACT_SEED), "The API's contract")
+
+
+def localstack_tests(only: str) -> None:
+    """What runs on LocalStack: the same template, build, programs and requests as on the default target, with more patience and fewer buyers at once."""
+    heading("Set-up, build and deployment")
+    stack.up()
+    platform_report.forget()
+    programs = [program for program in compiled(["--package", END_TO_END, "--lib", "--test", "*"]) if only in program.name]
+    here = [program for program in programs if program.name in ON_LOCALSTACK]
+    for variable, value in SLOWER.items():
+        os.environ.setdefault(variable, value)
+    if not only:
+        require(run("The demo", "cargo", "run", "--quiet", "--package", END_TO_END, "--example", "demo"), "The demo")
+    failed = [program.name for program in here if not program.passes(*LOCALSTACK_THREADS)]
+    if not only:
+        for program in [program.name for program in programs if program not in here and program.name != "unit"] + ["the pages in a browser"]:
+            platform_report.leave_out("Time: these run on the default target alone", program)
+        if not run("The API's contract", sys.executable, str(ROOT / "scripts/contract.py"), "--seed", CONTRACT_SEED):
+            failed.append("the API's contract")
+    require(not failed, ", ".join(failed))
+
+
+def say_what_was_not_shown() -> None:
+    try:
+        file = platform_report.write()
+    except StepFailed as failure:
+        print(f"\n{failure}")
+        return
+    heading(f"What this platform could not show: {file.relative_to(ROOT)}")
+    print(file.read_text())
 
 
 def run_all(programs: list[Program], *arguments: str, **environment: str) -> None:
@@ -114,9 +154,17 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="NAME", help="only test programs whose package or name contains this")
     options = parser.parse_args()
     try:
-        remaining = unit_tests(options.only)
-        if not options.unit:
-            end_to_end_tests(remaining, options.only)
+        if settings.TARGET == "localstack":
+            try:
+                localstack_tests(options.only)
+            finally:
+                say_what_was_not_shown()
+        else:
+            remaining = unit_tests(options.only)
+            if not options.unit:
+                platform_report.forget()
+                end_to_end_tests(remaining, options.only)
+                say_what_was_not_shown()
     except StepFailed as failure:
         sys.exit(f"\n{failure}")
     print("\nEvery test passed.")

@@ -1,7 +1,6 @@
-//! What every call has in common, said once: who may call it, the refusals that any call can meet, the headers of every answer, and
-//! what caching adds.
+//! The parts of the document that all calls share: callers, common refusals, response headers and caching.
 //!
-//! What a handler documents itself always stands; this fills in the rest.
+//! A handler's own documentation takes precedence; this module fills in the rest.
 
 use boxoffice_runtime::{auth::Access, routes::Route};
 use serde_json::{Map, Value, json};
@@ -11,7 +10,7 @@ const SCHEME: &str = "accessToken";
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// A refusal that calls have in common: its status, its name in the document, what it is, and an example's code, title and detail.
+/// A refusal that calls share: its status, its name in the document, a description, and the code, title and detail of an example.
 struct Refusal {
     status: &'static str,
     name: &'static str,
@@ -23,7 +22,7 @@ const REFUSALS: [Refusal; 8] = [
     Refusal {
         status: "400",
         name: "BadRequest",
-        description: "A parameter, header or field is not what this call takes. `field` names it: `VALIDATION_ERROR`, `INVALID_JSON`, \
+        description: "A parameter, header or field is invalid; `field` names it: `VALIDATION_ERROR`, `INVALID_JSON`, \
                       `UNKNOWN_FIELD`, `INVALID_ID`, `INVALID_CURSOR`, `INVALID_QUANTITY`, `INVALID_PRICE`, `INVALID_AMOUNT`, \
                       `INVALID_EVENT_DATE`, `INVALID_SELECTOR`, `IDEMPOTENCY_KEY_REQUIRED`",
         example: ["VALIDATION_ERROR", "A field breaks its rule", "quantity is required."],
@@ -31,7 +30,7 @@ const REFUSALS: [Refusal; 8] = [
     Refusal {
         status: "401",
         name: "Unauthenticated",
-        description: "No access token, or one that does not stand: `AUTHENTICATION_REQUIRED`, `TOKEN_EXPIRED`, `TOKEN_INVALID`, `TOKEN_REVOKED`",
+        description: "No access token, or an invalid one: `AUTHENTICATION_REQUIRED`, `TOKEN_EXPIRED`, `TOKEN_INVALID`, `TOKEN_REVOKED`",
         example: [
             "TOKEN_EXPIRED",
             "The access token has expired",
@@ -41,8 +40,8 @@ const REFUSALS: [Refusal; 8] = [
     Refusal {
         status: "403",
         name: "Forbidden",
-        description: "`FORBIDDEN`: it is not the caller's, and their role does not allow it",
-        example: ["FORBIDDEN", "Not allowed", "It is not yours, and your role does not allow it."],
+        description: "`FORBIDDEN`: the resource belongs to another user, and the caller's role does not allow access",
+        example: ["FORBIDDEN", "Not allowed", "It belongs to another user, and your role does not allow access."],
     },
     Refusal {
         status: "413",
@@ -63,33 +62,33 @@ const REFUSALS: [Refusal; 8] = [
     Refusal {
         status: "429",
         name: "TooManyRequests",
-        description: "`TOO_MANY_REQUESTS`: slow down, and try again with growing, random waits",
+        description: "`TOO_MANY_REQUESTS`: retry with exponential backoff and jitter",
         example: ["TOO_MANY_REQUESTS", "Too many requests", "Slow down and try again."],
     },
     Refusal {
         status: "500",
         name: "InternalError",
-        description: "`INTERNAL_ERROR`: a bug or a wrong deployment; the log has the cause under `instance`",
+        description: "`INTERNAL_ERROR`: a bug or a misconfiguration; the log has the cause under `instance`",
         example: [
             "INTERNAL_ERROR",
-            "Something is wrong on our side",
-            "The error is in our log under the instance given here.",
+            "Something went wrong on our side",
+            "Something went wrong on our side. Quote `instance` when you report it.",
         ],
     },
     Refusal {
         status: "503",
         name: "ServiceUnavailable",
-        description: "`SERVICE_UNAVAILABLE`: something this depends on is down, slow or contended; try the same call again",
+        description: "`SERVICE_UNAVAILABLE`: a dependency is down, slow or contended; retry the same call",
         example: [
             "SERVICE_UNAVAILABLE",
-            "Something this depends on is unavailable",
-            "Nothing was decided. Try again, with the same Idempotency-Key if you sent one.",
+            "A dependency is unavailable",
+            "The request was not decided. Retry it, with the same Idempotency-Key if you sent one.",
         ],
     },
 ];
 
 impl Refusal {
-    /// Whether a call of this route, with these parts, can meet it.
+    /// Whether this route can answer with the refusal.
     fn concerns(&self, route: &Route, takes_parameters: bool, takes_body: bool) -> bool {
         match self.status {
             "400" => takes_parameters || takes_body,
@@ -131,19 +130,20 @@ impl Refusal {
     }
 }
 
-/// Who may call a route, in words.
+/// The callers that a route admits, in words.
 fn who(access: Access) -> &'static str {
     match access {
-        Access::Public => "anybody",
-        Access::SignedIn => "anybody who has logged in",
-        Access::Owner => "whose it is, and an ADMIN",
-        Access::OwnerOrManager => "whose it is, a MANAGER and an ADMIN",
-        Access::Manager => "a MANAGER and an ADMIN",
-        Access::Admin => "an ADMIN",
+        Access::Public => "everybody, without a token",
+        Access::SignedIn => "any signed-in user",
+        Access::Owner => "the owner, ADMIN",
+        Access::OwnerOrManager => "the owner, MANAGER, ADMIN",
+        Access::Manager => "MANAGER, ADMIN",
+        Access::Admin => "ADMIN",
+        Access::Device => "a device that is enrolled at a door",
     }
 }
 
-/// Public reads may be kept for a while; how the stack is, may not.
+/// Whether the response may be cached: public reads, except the health check.
 fn is_cached(route: &Route) -> bool {
     route.access == Access::Public && route.method == "GET" && route.path != "/health"
 }
@@ -186,14 +186,17 @@ pub fn add_components(document: &mut Value) {
         "headers",
         json!({
             "X-Correlation-Id": {
-                "description": "What this request is found by in the logs: the caller's own, should they have sent one",
+                "description": "The id of this request in logs and events",
                 "schema": { "type": "string" },
                 "example": "evt_01970000000070008000000000000001"
             },
             "ETag": { "description": "Names this answer; send it as `If-None-Match`", "schema": { "type": "string" } },
             "Cache-Control": { "description": "For how long this answer may be kept", "schema": { "type": "string" } },
             "Retry-After": { "description": "After how many seconds to try again", "schema": { "type": "string" } },
-            "WWW-Authenticate": { "description": "How to say who is calling (RFC 6750)", "schema": { "type": "string" } }
+            "WWW-Authenticate": {
+                "description": "How to say who is calling (RFC 6750). On AWS, API Gateway renames it: x-amzn-Remapped-WWW-Authenticate",
+                "schema": { "type": "string" }
+            }
         }),
     );
     set(
@@ -243,11 +246,16 @@ pub fn complete(operation: &mut Value, route: &Route) {
 }
 
 fn describe_access(operation: &mut Value, access: Access) {
-    let said = operation.get("description").and_then(Value::as_str).unwrap_or_default();
-    let description = format!("{said}\n\nWho may call it: {}.", who(access)).trim().to_owned();
+    let written = operation.get("description").and_then(Value::as_str).unwrap_or_default();
+    let description = format!("{}\n\nAllowed for: {}.", without_errors(written), who(access)).trim().to_owned();
     if let Some(operation) = operation.as_object_mut() {
         operation.insert("description".to_owned(), description.into());
     }
+}
+
+/// A handler's doc comment without its `# Errors` section, which is for readers of the code: the document lists the refusals of each call.
+fn without_errors(description: &str) -> &str {
+    description.split("# Errors").next().unwrap_or_default().trim()
 }
 
 fn complete_response(status: &str, response: &mut Value, cached: bool) {

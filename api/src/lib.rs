@@ -18,7 +18,7 @@ use utoipa::{
     openapi::{OpenApi, RefOr, Schema},
 };
 
-/// What the document says before any call.
+/// The document's introduction.
 #[derive(Debug, utoipa::OpenApi)]
 #[openapi(
     info(
@@ -32,7 +32,7 @@ use utoipa::{
             **Refusals** are problems (RFC 9457, `application/problem+json`); decide on their `code`. Bodies are strict: a field that a call \
             does not know is refused.\n\n\
             **Lists** take `limit` and `next`, and answer `items` and `next`, which is absent on the last page.\n\n\
-            **Tracing.** Every answer carries `X-Correlation-Id`: yours, should you send one. It is also the `instance` of a problem.\n\n\
+            **Tracing.** Every answer carries `X-Correlation-Id`, which is also the `instance` of a problem. Quote it when you report one. An `X-Correlation-Id` that you send is kept beside it, in logs and events, as `clientCorrelationId`.\n\n\
             **Caching.** Public reads carry `ETag` and `Cache-Control`; ask again with `If-None-Match`. Everything else is `no-store`.",
         contact(),
         license(name = "MIT", identifier = "MIT")
@@ -42,6 +42,7 @@ use utoipa::{
         (name = "users", description = "Registration, log-in, profiles"),
         (name = "inventory", description = "Events on sale, and their seats"),
         (name = "tickets", description = "Bookings"),
+        (name = "admissions", description = "What each person holds, the code they show, and the doors that check it"),
         (name = "payments", description = "What bookings cost, paid and given back"),
         (name = "notifications", description = "Messages to users"),
         (name = "sagas", description = "How a booking went, step by step"),
@@ -53,10 +54,11 @@ use utoipa::{
 )]
 struct Head;
 
-/// What each context says of its own calls, by its name.
+/// Each context's description of its own calls, by its name.
 pub fn contexts() -> BTreeMap<&'static str, OpenApi> {
     [
-        ("booking", boxoffice_booking::handlers::ApiDoc::openapi()),
+        ("admissions", boxoffice_admissions::handlers::ApiDoc::openapi()),
+        ("booking", boxoffice_saga::handlers::ApiDoc::openapi()),
         ("inventory", boxoffice_inventory::handlers::ApiDoc::openapi()),
         ("notifications", boxoffice_notifications::handlers::ApiDoc::openapi()),
         ("operations", boxoffice_operations::handlers::ApiDoc::openapi()),
@@ -96,7 +98,7 @@ pub fn document() -> Result<Value, serde_json::Error> {
     }
     let mut document = serde_json::to_value(merged)?;
     completion::add_components(&mut document);
-    for route in &ROUTES {
+    for route in ROUTES {
         let operation = document
             .get_mut("paths")
             .and_then(|paths| paths.get_mut(route.path))

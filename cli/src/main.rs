@@ -1,12 +1,11 @@
-//! `boxoffice`: what an operator does from a terminal, and a deployment from a script.
+//! `boxoffice`: the operator's command, for terminals and deployment scripts.
 //!
 //! | Module | Holds |
 //! |---|---|
 //! | [`command`] | one file a command |
-//! | [`outcome`] | what a command came to: how it is told, and the exit code |
+//! | [`outcome`] | a command's result: its output and its exit code |
 //!
-//! A command talks to AWS as the functions do: region, credentials and endpoint come from the standard environment variables, so that it works on
-//! AWS and on a laptop alike.
+//! Region, credentials and endpoint come from the standard AWS environment variables, so a command works on AWS and on a laptop alike.
 
 mod command;
 mod outcome;
@@ -14,11 +13,11 @@ mod outcome;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Box Office, from a terminal.
+/// Operate a Box Office deployment: keys, ADMINs, stuck bookings, dead letters, replays.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = ENVIRONMENT)]
 struct Arguments {
-    /// Answer in JSON, one object on standard output.
+    /// Print the result as one JSON object on standard output.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -26,32 +25,35 @@ struct Arguments {
 }
 
 const ENVIRONMENT: &str = "\
-AWS is reached by the standard environment variables: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and, for another \
+Region and credentials come from the standard environment variables: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and, for another \
 endpoint, AWS_ENDPOINT_URL. For a profile: eval \"$(aws configure export-credentials --format env)\".
 
-Exit codes: 0 done, or so already; 1 AWS did not do it, and trying again may help; 2 not understood; 3 a rule says no.";
+Exit codes: 0 done, or already done; 1 an AWS call failed and a retry may help; 2 invalid arguments; 3 refused by a rule.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The keys that access tokens are signed and verified with.
+    /// Create, rotate and retire the keys that sign access tokens.
     #[command(subcommand)]
     Keys(command::keys::Command),
-    /// Users who may do everything.
+    /// Create the first ADMIN.
     #[command(subcommand)]
     Admin(command::admin::Command),
-    /// The read models: sales, and users' bookings.
+    /// Rebuild the read models (sales, users' bookings) from the event store.
     #[command(subcommand)]
     Projections(command::projections::Command),
-    /// Bookings on their way, and those that got stuck.
+    /// List, inspect and repair bookings in progress or stuck.
     #[command(subcommand)]
     Sagas(command::sagas::Command),
-    /// What did not get where it should.
+    /// List messages to users, and resend those that failed.
+    #[command(subcommand)]
+    Notifications(command::notifications::Command),
+    /// Inspect and redrive dead-letter queues.
     #[command(subcommand)]
     DeadLetters(command::dead_letters::Command),
-    /// What happened, said again.
+    /// Replay stored events onto the event bus.
     #[command(subcommand)]
     Events(command::events::Command),
-    /// Run the reconciliation now.
+    /// Start a reconciliation of all tables now.
     Reconcile(command::reconcile::Reconcile),
 }
 
@@ -63,6 +65,7 @@ async fn main() -> ExitCode {
         Command::Admin(command) => command.run().await,
         Command::Projections(command) => command.run().await,
         Command::Sagas(command) => command.run().await,
+        Command::Notifications(command) => command.run().await,
         Command::DeadLetters(command) => command.run().await,
         Command::Events(command) => command.run().await,
         Command::Reconcile(command) => command.run().await,
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_set_up_of_a_laptop_is_understood() {
+    fn setup_commands_of_the_local_stack_parse() {
         let keys = ["boxoffice", "keys", "create", "--environment", "local"];
         let admin = "boxoffice admin create --stack boxoffice-local --password-stdin --username admin --email a@example.org \
                      --first-name Ada --last-name Admin";
@@ -91,19 +94,25 @@ mod tests {
     }
 
     #[test]
-    fn what_an_operator_types_is_understood() {
+    fn documented_commands_parse_and_malformed_ones_do_not() {
         let ticket = "tkt_01970000000070008000000000000001";
+        let message = "ntf_01970000000070008000000000000001";
         for words in [
             "sagas list".to_owned(),
             "sagas list --status running --limit 100 --json".to_owned(),
             format!("sagas show {ticket}"),
             format!("sagas redrive {ticket} --reason repaired --as ada"),
             format!("sagas compensate {ticket} --reason closed --stack boxoffice-local"),
+            "notifications list".to_owned(),
+            "notifications list --status PENDING --limit 100 --json".to_owned(),
+            format!("notifications resend {message} --reason repaired --as ada"),
+            "notifications resend --all-failed --reason repaired --stack boxoffice-local".to_owned(),
             "dead-letters list".to_owned(),
             "dead-letters redrive saga-start-dead-letters".to_owned(),
             format!("events replay --aggregate {ticket} --dry-run"),
             "events replay --type TicketCreated --from 2030-01-01T00:00:00Z --to 2030-01-02T00:00:00Z".to_owned(),
             "reconcile --as ada".to_owned(),
+            "reconcile --all --as ada".to_owned(),
             "projections rebuild --stack boxoffice-local".to_owned(),
             "projections sweep --stack boxoffice-local --json".to_owned(),
         ] {
@@ -112,6 +121,10 @@ mod tests {
         }
         for words in [
             format!("sagas redrive {ticket}"),
+            format!("notifications resend {message}"),
+            "notifications resend --reason repaired".to_owned(),
+            format!("notifications resend {message} --all-failed --reason repaired"),
+            "notifications list --status LOST".to_owned(),
             "sagas show pay_01970000000070008000000000000001".to_owned(),
             "sagas list --limit 1000".to_owned(),
             "dead-letters redrive nowhere".to_owned(),

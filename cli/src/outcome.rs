@@ -1,4 +1,4 @@
-//! What a command came to: how it is told, and the exit code.
+//! A command's outcome: how it is told, and the exit code.
 
 use boxoffice_aws::StoreError;
 use serde_json::Value;
@@ -8,13 +8,24 @@ use std::{
     process::ExitCode,
 };
 
-/// What was done.
+/// The result of a command that succeeded.
 #[derive(Debug)]
 pub(crate) struct Done {
     /// In words.
     pub(crate) words: String,
     /// For programs.
     pub(crate) facts: Value,
+}
+
+impl Done {
+    /// This and the same for ticket codes.
+    pub(crate) fn and(mut self, tickets: Self) -> Self {
+        self.words = format!("{}\n{}", self.words, tickets.words);
+        if let Some(facts) = self.facts.as_object_mut() {
+            facts.insert("tickets".into(), tickets.facts);
+        }
+        self
+    }
 }
 
 /// Why it was not.
@@ -37,7 +48,7 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
-    /// What AWS said, and what lies behind it, in words.
+    /// AWS's message and its causes, in words.
     pub(crate) fn from_aws(error: &dyn Error) -> Self {
         let causes = std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
         Self::Aws(std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": "))

@@ -10,11 +10,10 @@ use crate::{
     material::{self, EVENT_TYPES, SAMPLES},
 };
 use aws_lambda_events::event::dynamodb;
-use boxoffice_booking::handlers::claim_saga::Start;
 use boxoffice_kernel::Text;
 use boxoffice_notifications::{
     content::{Content, FreeText},
-    handlers::record_notification,
+    record,
 };
 use boxoffice_platform::outbox::{self, BATCH, BATCH_BYTES};
 use boxoffice_reporting::news;
@@ -23,6 +22,7 @@ use boxoffice_runtime::{
     event::{Delivered, Event},
     stream::{self, Record},
 };
+use boxoffice_saga::handlers::claim_saga::Start;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::{
@@ -46,7 +46,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// What Lambda hands to a reader of the stream.
+/// The batch that Lambda hands to a reader of the stream.
 fn batch(input: &[u8]) {
     let Ok(batch) = serde_json::from_slice::<dynamodb::Event>(input) else { return };
     let mut events = Vec::new();
@@ -92,7 +92,7 @@ fn batch(input: &[u8]) {
     assert_eq!(order(&calls.concat()), before, "an event overtook another, or was lost, or sent twice");
 }
 
-/// What the bus hands to a consumer.
+/// The event that the bus hands to a consumer.
 fn event(input: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(input) else { return };
     if let Ok(delivered) = serde_json::from_value::<Delivered>(value.clone()) {
@@ -124,10 +124,10 @@ fn consume(value: &Value) {
 
     let news = news::read(&event);
     assert_eq!(news::read(&again), news);
-    let content = record_notification::content(&event);
+    let content = record::content(&event);
     let known = !matches!(&content, Err(StepFailure::Defect(why)) if why.starts_with("no message is known"));
     let concerns_contact = matches!(event.kind(), "UserCreated" | "UserUpdated");
-    let contact = concerns_contact.then(|| record_notification::contact(&event));
+    let contact = concerns_contact.then(|| record::contact(&event));
 
     let is_valid = SCHEMAS.get(event.kind()).is_some_and(|schema| schema.is_valid(value));
     let refusals = [news.err(), content.as_ref().err().filter(|_| known).cloned(), contact.and_then(Result::err)];
@@ -158,7 +158,7 @@ fn check_message(content: &Content, event: &Value) {
     if let Some(name) = plain.pointer_mut("/data/eventName") {
         *name = "A Show".into();
         let plain: Event = serde_json::from_value(plain).expect("an event of another name is an event");
-        let plain = record_notification::content(&plain).expect("it has a message").expect("it has a message");
+        let plain = record::content(&plain).expect("it has a message").expect("it has a message");
         let plain = plain.compose(&first_name).expect("it has a message");
         let tags = |html: &str| ['<', '>', '"'].map(|character| html.matches(character).count());
         assert_eq!(tags(&composed.html), tags(&plain.html), "{event} has markup in {}", composed.html);
@@ -170,7 +170,7 @@ fn check_message(content: &Content, event: &Value) {
     }
 }
 
-/// What starts a saga.
+/// The input that starts a saga.
 fn start(input: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(input) else { return };
     let Ok(start) = serde_json::from_value::<Start>(value.clone()) else { return };

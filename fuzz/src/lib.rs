@@ -10,6 +10,7 @@
 //! | [`values`] | the types of the domain, read from text and from JSON |
 //! | [`tokens`] | access tokens and refresh tokens |
 //! | [`events`] | records of the event store's stream, and events on the bus |
+//! | [`codes`] | ticket codes |
 //! | [`provider`] | Stripe's answers |
 //! | [`material`] | what inputs are made of: samples, examples, what earlier runs found |
 
@@ -23,6 +24,7 @@
 #![allow(clippy::missing_panics_doc, reason = "every function here panics when the product must fail")]
 
 pub mod bodies;
+pub mod codes;
 pub mod events;
 pub mod material;
 pub mod provider;
@@ -42,13 +44,14 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "bodies", check: bodies::check, seeds: bodies::seeds },
     Target { name: "requests", check: requests::check, seeds: requests::seeds },
     Target { name: "values", check: values::check, seeds: values::seeds },
     Target { name: "tokens", check: tokens::check, seeds: tokens::seeds },
     Target { name: "events", check: events::check, seeds: events::seeds },
     Target { name: "provider", check: provider::check, seeds: provider::seeds },
+    Target { name: "codes", check: codes::check, seeds: codes::seeds },
 ];
 
 impl Target {
@@ -58,7 +61,7 @@ impl Target {
     }
 }
 
-/// Which of these the input is for, and what it gets.
+/// The target that the input is for, and the rest of the input.
 fn addressed<'a, 'b, T>(choices: &'a [T], input: &'b [u8]) -> Option<(&'a T, &'b [u8])> {
     let (choice, rest) = input.split_first()?;
     Some((&choices[usize::from(*choice) % choices.len()], rest))

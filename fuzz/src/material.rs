@@ -1,4 +1,4 @@
-//! What inputs are made of: the events' samples, the API's examples, and what earlier runs found worth keeping.
+//! The material of inputs: the events' samples, the API's examples, and what earlier runs found worth keeping.
 
 use crate::Target;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -85,7 +85,7 @@ pub fn corpus_file(target: &Target) -> PathBuf {
     checkout().join("fuzz/corpus").join(format!("{}.txt", target.name))
 }
 
-/// What earlier runs found worth keeping.
+/// Inputs that earlier runs found worth keeping.
 pub fn corpus(target: &Target) -> Vec<Vec<u8>> {
     let path = corpus_file(target);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

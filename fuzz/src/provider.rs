@@ -6,7 +6,8 @@
 
 use crate::input_for;
 use boxoffice_payments::{
-    gateway::{Charge, GatewayError, Opened},
+    gateway::{Charge, GatewayError, Opened, Returned},
+    refund,
     stripe::Answer,
 };
 use lambda_http::http::StatusCode;
@@ -46,11 +47,18 @@ pub fn check(input: &[u8]) {
             assert!(status.is_success() && is("/status", "succeeded"), "{status} is no success: {json:?}");
         }
         Ok(Some(Charge::Declined { reason })) => {
-            let declined = is("/status", "requires_action") || is("/status", "requires_payment_method");
+            let left_behind = is("/status", "canceled") && is("/cancellation_reason", "abandoned");
+            let declined = left_behind || is("/status", "requires_payment_method");
             assert!(status == StatusCode::PAYMENT_REQUIRED || (status.is_success() && declined), "{status}: {json:?}");
             short(&reason);
         }
         Ok(Some(Charge::Cancelled)) => assert!(status.is_success() && is("/status", "canceled"), "{json:?}"),
+        Ok(Some(Charge::NeedsAction(_))) => {
+            assert!(status.is_success() && is("/status", "requires_action"), "{json:?}");
+        }
+        Ok(Some(Charge::UnderWay | Charge::Unconfirmed)) => {
+            assert!(status.is_success() && (json.is_none() || !is("/status", "succeeded")), "{status}: {json:?}");
+        }
         Ok(None) => assert!(!status.is_success(), "{status}: {json:?}"),
         Err(error) => harmless(&error),
     }
@@ -61,16 +69,32 @@ pub fn check(input: &[u8]) {
             assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)), "{id:?}");
         }
         Ok(Opened::Declined { reason }) => {
-            assert!(
-                !status.is_success() && (json.is_none() || !is("/error/type", "idempotency_error")),
-                "{status}: {json:?}"
-            );
+            assert_eq!(status, StatusCode::PAYMENT_REQUIRED, "{json:?}");
             short(&reason);
         }
+        Ok(Opened::NoSuchMethod) => {
+            assert!(is("/error/code", "resource_missing") && is("/error/param", "payment_method"));
+        }
+        Ok(Opened::MethodUnavailable) => assert!(is("/error/param", "payment_method_types"), "{json:?}"),
         Err(error) => harmless(&error),
     }
     match read().and_then(Answer::refunded) {
-        Ok(()) => assert!(status.is_success() || is("/error/code", "charge_already_refunded"), "{json:?}"),
+        Ok(Some(Returned::Refund(seen))) => {
+            assert!(status.is_success(), "{json:?}");
+            assert!(seen.state != refund::State::Succeeded || is("/status", "succeeded"), "{json:?}");
+            if let Some(reason) = &seen.failure_reason {
+                short(reason);
+            }
+        }
+        Ok(Some(Returned::TooMuch)) => {
+            assert!(!status.is_success(), "{json:?}");
+            assert!(is("/error/code", "charge_already_refunded") || is("/error/param", "amount"), "{json:?}");
+        }
+        Ok(Some(Returned::Refused { reason })) => {
+            assert!(is("/error/code", "charge_disputed"), "{json:?}");
+            short(&reason);
+        }
+        Ok(None) => panic!("no answer here is an echo: {json:?}"),
         Err(error) => harmless(&error),
     }
 }

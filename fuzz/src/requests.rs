@@ -11,8 +11,7 @@ use boxoffice_kernel::{
     EventId, InventoryId, NotificationId, PaymentId, Quantity, SagaId, TicketId, Timestamp, TransactionId, UserId,
 };
 use boxoffice_platform::handlers::{get_docs, refuse_route};
-use boxoffice_runtime::{Code, Problem, http, routes};
-use boxoffice_users::throttle::address_of;
+use boxoffice_runtime::{Code, Problem, address, http, routes};
 use lambda_http::{
     Body, Request, RequestExt as _,
     http::header::{CONTENT_TYPE, HeaderName, HeaderValue},
@@ -152,9 +151,9 @@ fn header(input: &[u8]) {
         check_trace(&request);
     }
     // Log-ins are counted by address, so one address has one spelling.
-    let address = address_of(value.to_str().unwrap_or_default());
+    let address = address::key(value.to_str().unwrap_or_default());
     let network = address.strip_suffix("/64").unwrap_or(&address);
-    assert!(address == "unknown" || address_of(network) == address, "{value:?} is counted as {address}");
+    assert!(address == "unknown" || address::key(network) == address, "{value:?} is counted as {address}");
 }
 
 fn check_key(request: &Request) {
@@ -175,9 +174,12 @@ fn check_key(request: &Request) {
 
 /// It goes into logs, events and headers as it is.
 fn check_trace(request: &Request) {
-    let id = http::trace(request).correlation_id.to_string();
+    let trace = http::trace(request);
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    assert!((1..=128).contains(&id.len()) && id.bytes().all(harmless), "{id:?}");
+    for id in std::iter::once(trace.correlation_id).chain(trace.client_correlation_id) {
+        let id = id.to_string();
+        assert!((1..=128).contains(&id.len()) && id.bytes().all(harmless), "{id:?}");
+    }
 }
 
 fn cursor(input: &[u8]) {

@@ -55,15 +55,21 @@ static STRANGERS: LazyLock<Key> = LazyLock::new(|| Key::of([8; 32]));
 static VERIFIER: LazyLock<Verifier> =
     LazyLock::new(|| Verifier::new(&PublicKeys { keys: vec![OURS.public()] }, ISSUER).expect("it is a key"));
 
+/// When tokens are made here, and the moment at which they are held to stand: later than the shorter of them lasts.
+const MADE: &str = "2026-01-01T00:00:00Z";
+static NOW: LazyLock<Timestamp> = LazyLock::new(|| MADE.parse::<Timestamp>().expect("a date").plus_seconds(1000));
+
 /// Tokens that stand, and tokens that stood.
 static ISSUED: LazyLock<[Vec<String>; 2]> = LazyLock::new(|| {
     let signer = Signer::new(&OURS.private, ISSUER).expect("it is a key");
-    let made: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a date");
-    [u32::MAX, 300].map(|lifetime| {
+    let made: Timestamp = MADE.parse().expect("a date");
+    [3600, 300].map(|lifetime| {
         let of_role = |role| {
             let user_id = "usr_01970000000070008000000000000001".parse().expect("an id");
             let session: SessionId = "ses_01970000000070008000000000000009".parse().expect("an id");
-            signer.sign(&Caller { user_id, role, session, generation: 1 }, lifetime, made).expect("it is signed")
+            signer
+                .sign(&Caller { user_id, role, session, generation: 1, logged_in_at: 0 }, lifetime, made)
+                .expect("it is signed")
         };
         Role::ALL.into_iter().map(of_role).collect()
     })
@@ -82,7 +88,7 @@ fn whole(input: &[u8]) {
     let Ok(token) = str::from_utf8(input) else { return };
     let [standing, expired] = &*ISSUED;
     let among = |issued: &[String]| issued.iter().any(|issued| issued == token);
-    match VERIFIER.verify(token) {
+    match VERIFIER.verify_at(token, *NOW) {
         Ok(claims) => assert!(among(standing), "{token} was never issued, and is admitted as {claims:?}"),
         Err(problem) if problem.code == Code::TokenExpired => assert!(among(expired), "{token} was never issued"),
         Err(problem) => {
@@ -120,7 +126,7 @@ fn forged(input: &[u8]) {
     for signature in signatures {
         let token = format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature));
         if ISSUED.iter().flatten().all(|issued| *issued != token) {
-            let code = VERIFIER.verify(&token).map_err(|problem| problem.code);
+            let code = VERIFIER.verify_at(&token, *NOW).map_err(|problem| problem.code);
             assert_eq!(code, Err(Code::TokenInvalid), "{token} is forged");
         }
     }
@@ -130,7 +136,7 @@ fn signed(input: &[u8]) {
     let Some((header, claims, message)) = message(input) else { return };
     let signature = OURS.pair.sign(message.as_bytes());
     let token = format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref()));
-    match VERIFIER.verify(&token) {
+    match VERIFIER.verify_at(&token, *NOW) {
         Ok(read) => {
             let header: Value = serde_json::from_slice(header).expect("an admitted header is JSON");
             assert_eq!(
@@ -139,7 +145,7 @@ fn signed(input: &[u8]) {
             );
             let said: Value = serde_json::from_slice(claims).expect("admitted claims are JSON");
             assert_eq!((read.iss.as_str(), read.aud.as_str()), (ISSUER, AUDIENCE), "{said}");
-            assert!(read.exp.saturating_add(LEEWAY) >= Timestamp::now().unix_seconds(), "{said} has ended");
+            assert!(read.exp.saturating_add(LEEWAY) >= NOW.unix_seconds(), "{said} has ended");
             let again = serde_json::to_value(&read).expect("claims are written");
             for (name, value) in again.as_object().expect("claims have names") {
                 assert_eq!(said.get(name), Some(value), "{name} is not what {said} says");

@@ -1,6 +1,6 @@
 //! The types of the domain, read from text and from JSON.
 //!
-//! What is read, printed and read again is the same; and each type keeps to its range: an amount is the number it was read from, in whole cents; a quantity
+//! A value that is read, printed and read again is the same; and each type keeps to its range: an amount is the number it was read from, in whole cents; a quantity
 //! is between one and a million; an instant sorts as its spelling; a text is trimmed, printable and no longer than it may be.
 
 use crate::{addressed, input_for};
@@ -28,7 +28,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// What the text is read as, should it be one; printed and read again it is the same.
+/// The text as a value, should it be one; printed and read again it is the same.
 fn from_text<T>(input: &[u8]) -> Option<T>
 where
     T: FromStr + Display + PartialEq + Debug,

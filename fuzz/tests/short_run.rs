@@ -130,12 +130,12 @@ macro_rules! each_target {
     };
 }
 
-each_target!(bodies, requests, values, tokens, events, provider);
+each_target!(bodies, requests, values, tokens, events, provider, codes);
 
 /// A run that could not fail would prove nothing.
 #[test]
 #[should_panic(expected = "is wrong")]
-fn what_is_wrong_is_found() {
+fn every_planted_violation_is_found() {
     fn check(input: &[u8]) {
         assert!(!input.windows(2).any(|pair| pair == b"!!"), "a planted mistake");
     }

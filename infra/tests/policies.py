@@ -12,8 +12,10 @@ def granted(app: App) -> Grants:
         may: dict[str, list[str]] = {}
         for statement in statements(app.role(resource)):
             only = "".join(f" when {key} is given" for test in statement.get("Condition", {}).values() for key in test)
-            for target in listed(statement["Resource"]):
-                may.setdefault(said(target) + only, []).extend(listed(statement["Action"]))
+            targets = [said(it) for it in listed(statement.get("Resource", []))]
+            targets += [f"all but {said(it)}" for it in listed(statement.get("NotResource", []))]
+            for target in targets:
+                may.setdefault(target + only, []).extend(listed(statement["Action"]))
         grants[name] = {target: sorted(set(actions)) for target, actions in sorted(may.items())}
     return grants
 

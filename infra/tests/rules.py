@@ -7,13 +7,68 @@ import re
 from collections.abc import Callable
 
 from policies import differences, granted, listed_grants, managed, own_environment, statements
-from templates import ROOT, App, branches, chosen, listed, said
+from templates import ROOT, App, branches, chosen, listed, said, short_name
 
 Rule = Callable[[App], list[str]]
 RULES: list[Rule] = []
 
 # What API Gateway waits for an answer.
 GATEWAY_SECONDS = 29
+# `docs/deploying.md` says so: a longer one would make the longest function's name too long.
+LONGEST_STACK_NAME = 35
+# What a name is written in, and how long AWS lets it be.
+LONGEST_NAMES = {
+    "AWS::Lambda::Function": ("FunctionName", 64),
+    "AWS::StepFunctions::StateMachine": ("StateMachineName", 80),
+    "AWS::Events::Rule": ("Name", 64),
+    "AWS::Events::Archive": ("ArchiveName", 48),
+}
+# Whose generated name would be too long.
+NAMED = {"AWS::Events::Archive"}
+# Routes of which each call costs more than others: a password's hash, or calls of control planes.
+DEAR = ("/~1users", "/~1users~1register", "/~1users~1login", "/~1shop~1account", "/~1shop~1session", "/~1health")
+# The functions of the API whose handlers a page calls in process: it needs their tables and actions, and no others.
+BEHIND_PAGES = {
+    "show-shop": ("list-available-inventory", "get-inventory"),
+    "show-order": ("get-inventory", "get-ticket", "list-tickets-by-user", "get-payment", "get-me"),
+    "submit-order": ("create-ticket", "process-payment", "request-cancellation", "get-ticket", "get-inventory"),
+    "admit-buyer": ("login", "create-user", "refresh-session", "logout"),
+}
+# Refusals of the gateway whose status is another than 400.
+OWN_STATUS = {
+    "ACCESS_DENIED", "INVALID_API_KEY", "MISSING_AUTHENTICATION_TOKEN", "QUOTA_EXCEEDED", "REQUEST_TOO_LARGE", "THROTTLED", "UNSUPPORTED_MEDIA_TYPE",
+    "WAF_FILTERED",
+}
+# Rates that all of an account's applications share, and by which a sale is slowed down: the namespace, the metric, and the dimension that is not ours.
+RATES = [
+    ("AWS/Lambda", "Throttles"),
+    ("AWS/States", "ThrottledEvents", "StateTransition"),
+    ("AWS/States", "ThrottledEvents", "StartExecution"),
+    ("AWS/Events", "ThrottledRules"),
+]
+# What a line of the access log may have, of what API Gateway can write (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html).
+# No path, query, key or identity: ids and names of people would be in it. No message of an error either: it is not quoted, and would break the line.
+LOGGED = {
+    "$context." + name for name in (
+        "requestId", "extendedRequestId", "requestTime", "identity.sourceIp", "httpMethod", "resourcePath", "protocol", "status", "responseLength",
+        "responseLatency", "integrationLatency", "error.responseType", "waf.status",
+    )
+}
+# Parameters that close something, with the value that does.
+CLOSED = {"AccessLogs": "true", "AllowedOrigin": "none", "KeepData": "true", "RateLimitByAddress": "true", "RequireSecondFactor": "true", "SetAlarms": "true"}
+# Of these a deployer names one, and opens nothing by that unless it is this.
+CHOSEN, OPEN = {"AllowedOrigin"}, "*"
+# CloudFormation's limits of one template (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html); its body in S3 has at
+# most 1 MB.
+MOST_IN_A_TEMPLATE = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
+LARGEST_TEMPLATE = 1_000_000
+# API Gateway's quota of resources in a REST API: each part of a path is one
+# (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html).
+MOST_API_RESOURCES = 300
+# AWS WAF's quota of headers in a custom response (https://docs.aws.amazon.com/waf/latest/developerguide/limits.html).
+MOST_FIREWALL_HEADERS = 10
+# What SAM lets a template refer to as if it were an attribute: resources that it generates.
+SAM_PROPERTIES = {"Alias", "ApiKey", "Deployment", "DestinationQueue", "DestinationTopic", "DomainName", "Stage", "UsagePlan", "UsagePlanKey", "Version"}
 
 
 def rule(function: Rule) -> Rule:
@@ -74,7 +129,7 @@ def a_step_ends_before_its_machine_gives_it_up(app: App) -> list[str]:
 
 
 @rule
-def whoever_uses_read_models_ends_before_old_ones_are_swept(app: App) -> list[str]:
+def functions_that_use_read_models_end_before_a_sweep(app: App) -> list[str]:
     grace = int(re.search(r"GRACE_SECONDS: u32 = (\d+)", (ROOT / "functions/reporting/src/store.rs").read_text())[1])
     users = [name for name, may in granted(app).items() if "dynamodb:GetItem" in may.get("ViewsTable", [])]
     if not users:
@@ -98,7 +153,7 @@ def every_failure_goes_somewhere(app: App) -> list[str]:
     reasons = app.lists["without failure destination"]
     names = {resource: name for name, function in app.functions().items() for resource, it in app.resources("AWS::Lambda::Function").items() if it is function}
     for resource, name in names.items():
-        caught = lambda it: bool(it["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"))
+        caught = lambda it: bool(it["Properties"].get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")) or gives_up_to_a_queue(app, it)
         if resource in streams:
             found += [f"{name}: what its stream gives up is lost" for it in streams[resource] if not caught(it)]
         if resource in scheduled or resource in invoked:
@@ -127,6 +182,24 @@ def every_function_sees_the_environment_on_the_list(app: App) -> list[str]:
 @rule
 def every_policy_is_on_the_list(app: App) -> list[str]:
     return differences(granted(app), listed_grants(app))
+
+
+@rule
+def a_page_may_do_what_the_calls_behind_it_may(app: App) -> list[str]:
+    """An emulator enforces no policy, so that a handler that asks for a new action would fail behind a page on AWS alone."""
+    grants, found = granted(app), []
+    for page, calls in BEHIND_PAGES.items():
+        needed: dict[str, set[str]] = {}
+        for target, actions in (entry for call in calls for entry in grants[call].items()):
+            needed.setdefault(target, set()).update(actions)
+        has = {target: set(actions) for target, actions in grants[page].items()}
+        for target in sorted(needed.keys() | has.keys()):
+            found += [f"{page}: may not {action} on {target}, which a call behind it does" for action in sorted(needed.get(target, set()) - has.get(target, set()))]
+            found += [f"{page}: may {action} on {target}, which no call behind it does" for action in sorted(has.get(target, set()) - needed.get(target, set()))]
+        functions = app.functions()
+        variables = {name for call in calls for name in own_environment(app, functions[call])}
+        found += [f"{page}: does not see {name}" for name in sorted(variables - set(own_environment(app, functions[page])))]
+    return found
 
 
 @rule
@@ -188,9 +261,41 @@ def a_queue_takes_messages_from_our_rules_only(app: App) -> list[str]:
     return found
 
 
+def gives_up_to_a_queue(app: App, mapping: dict) -> bool:
+    """Whether a function reads a queue that has a dead-letter queue of its own."""
+    queue = app.nested_resources("AWS::SQS::Queue").get(said(mapping["Properties"].get("EventSourceArn")), {})
+    return "deadLetterTargetArn" in queue.get("Properties", {}).get("RedrivePolicy", {})
+
+
+def emptied_queues(app: App) -> dict[str, dict]:
+    """The queues that a function empties, and how."""
+    queues = app.nested_resources("AWS::SQS::Queue")
+    mappings = {said(it["Properties"].get("EventSourceArn")): it["Properties"] for it in app.resources("AWS::Lambda::EventSourceMapping").values()}
+    return {name: mapping for name, mapping in mappings.items() if name in queues}
+
+
+@rule
+def a_queue_that_a_function_empties_is_patient_and_limited(app: App) -> list[str]:
+    """AWS advises six times the function's timeout. A message that fails must not take the others of its batch along, and what fails for good must go on."""
+    found = []
+    functions = app.resources("AWS::Lambda::Function")
+    for name, mapping in emptied_queues(app).items():
+        queue = app.nested_resources("AWS::SQS::Queue")[name]["Properties"]
+        seconds = functions[reference(mapping["FunctionName"])]["Properties"].get("Timeout", 3)
+        if queue.get("VisibilityTimeout", 30) < 6 * seconds:
+            found.append(f"{name}: a message shows again within six times the {seconds} s that its function may take")
+        if "deadLetterTargetArn" not in queue.get("RedrivePolicy", {}):
+            found.append(f"{name}: what fails for good is lost")
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            found.append(f"{name}: a message that fails takes its batch along")
+        if not mapping.get("ScalingConfig"):
+            found.append(f"{name}: nothing limits how fast it is emptied")
+    return found
+
+
 @rule
 def every_queue_has_an_alarm(app: App) -> list[str]:
-    """Whatever is in one of our queues waits for a person."""
+    """Whatever is in one of our queues waits for a person, but for a queue that a function empties."""
     watched = set()
     given = app.main["Resources"]["Alarms"]["Properties"]["Parameters"]
     for alarm in app.nested_resources("AWS::CloudWatch::Alarm").values():
@@ -201,7 +306,7 @@ def every_queue_has_an_alarm(app: App) -> list[str]:
                 output = given.get(parameter, {}).get("Fn::GetAtt", ["", ""])[1].removeprefix("Outputs.")
                 value = app.nested["messaging"]["Outputs"].get(output, {}).get("Value", {})
                 watched.add(value.get("Fn::GetAtt", [""])[0])
-    return [f"{name}: no alarm" for name in app.nested_resources("AWS::SQS::Queue") if name not in watched]
+    return [f"{name}: no alarm" for name in app.nested_resources("AWS::SQS::Queue") if name not in watched and name not in emptied_queues(app)]
 
 
 @rule
@@ -264,12 +369,11 @@ def every_rule_target_retries_and_has_a_dead_letter_queue(app: App) -> list[str]
 
 
 @rule
-def the_bus_may_write_to_each_dead_letter_queue_of_its_rules(app: App) -> list[str]:
-    """Without a policy of its queue, a target's dead letters are lost in silence."""
-    queues = {
-        said(target["DeadLetterConfig"]["Arn"])
-        for it in app.resources("AWS::Events::Rule").values() for target in it["Properties"]["Targets"] if target.get("DeadLetterConfig")
-    }
+def the_bus_may_write_to_each_queue_of_its_rules(app: App) -> list[str]:
+    """Without a policy of its queue, what a rule sends there is lost in silence."""
+    targets = [target for it in app.resources("AWS::Events::Rule").values() for target in it["Properties"]["Targets"]]
+    queues = {said(target["DeadLetterConfig"]["Arn"]) for target in targets if target.get("DeadLetterConfig")}
+    queues |= {said(target["Arn"]) for target in targets} & app.nested_resources("AWS::SQS::Queue").keys()
     allowed = {
         reference(queue) for policy in app.nested_resources("AWS::SQS::QueuePolicy").values() for queue in policy["Properties"]["Queues"]
     }
@@ -285,14 +389,252 @@ def every_machine_traces(app: App) -> list[str]:
 
 
 @rule
-def the_api_traces_and_throttles(app: App) -> list[str]:
+def the_api_throttles_and_keeps_paths_out_of_traces(app: App) -> list[str]:
     found = []
     for name, stage in app.resources("AWS::ApiGateway::Stage").items():
-        if stage["Properties"].get("TracingEnabled") is not True:
-            found.append(f"{name}: tracing is off")
+        if stage["Properties"].get("TracingEnabled"):
+            found.append(f"{name}: traces keep paths, with mail addresses in them")
         everything = [it for it in stage["Properties"].get("MethodSettings", []) if it["ResourcePath"] == "/*"]
         if not any("ThrottlingRateLimit" in it and "ThrottlingBurstLimit" in it for it in everything):
             found.append(f"{name}: no throttle for what has none of its own")
+        own = {it["ResourcePath"] for it in stage["Properties"].get("MethodSettings", []) if "ThrottlingRateLimit" in it}
+        found += [f"{path}: no throttle of its own" for path in DEAR if path not in own]
+    return found
+
+
+@rule
+def the_api_has_no_detailed_metrics(app: App) -> list[str]:
+    """They are billed for each method. Alarms and dashboards read those of the whole API."""
+    return [
+        f"{it['ResourcePath']}: detailed metrics, which nothing reads"
+        for stage in app.resources("AWS::ApiGateway::Stage").values() for it in stage["Properties"].get("MethodSettings", []) if it.get("MetricsEnabled")
+    ]
+
+
+@rule
+def every_name_fits_whatever_the_stack_is_called(app: App) -> list[str]:
+    found = []
+    for kind, (name_property, most) in LONGEST_NAMES.items():
+        for resource, it in {**app.resources(kind), **app.nested_resources(kind)}.items():
+            name = it["Properties"].get(name_property)
+            if name is None:
+                # CloudFormation would put the nested stack's name, its own suffix and the resource's into it.
+                found += [f"{resource}: its name is generated, from names that are too long together"] if kind in NAMED else []
+                continue
+            length = len(re.sub(r"\$\{(AWS::StackName|Stack)\}", "s" * LONGEST_STACK_NAME, name["Fn::Sub"]))
+            if length > most:
+                found.append(f"{resource}: its name may be {length} long, and AWS takes {most}")
+    return found
+
+
+@rule
+def a_browser_may_read_what_the_gateway_answers(app: App) -> list[str]:
+    """Without these headers a page of another origin sees a refusal of the gateway as a broken network, and cannot know to wait."""
+    found = []
+    for kind, response in app.main["Resources"]["Api"]["Properties"]["GatewayResponses"].items():
+        headers = response["ResponseParameters"]["Headers"]
+        if branches(headers.get("Access-Control-Allow-Origin", {"Ref": "AWS::NoValue"})) != [{"Fn::Sub": "'${AllowedOrigin}'"}]:
+            found.append(f"{kind}: no Access-Control-Allow-Origin")
+        if branches(headers.get("Access-Control-Expose-Headers", {"Ref": "AWS::NoValue"})) != ["'Retry-After'"]:
+            found.append(f"{kind}: Retry-After is not exposed")
+        if response.get("StatusCode") in ("429", "503") and kind != "QUOTA_EXCEEDED" and "Retry-After" not in headers:
+            found.append(f"{kind}: no Retry-After")
+    return found
+
+
+@rule
+def an_answer_from_before_the_functions_keeps_browsers_safe(app: App) -> list[str]:
+    """A browser remembers TLS from any answer, a refusal of the gateway or the firewall among them. Their headers are those of the functions."""
+    headers = re.search(r"const HEADERS: .*?= \[(.*?)\];", (ROOT / "shared/runtime/src/http.rs").read_text(), re.DOTALL)
+    wanted = {name.lower(): value for name, value in re.findall(r'\("([\w-]+)", "([^"]+)"\)', headers[1])}
+    if "strict-transport-security" not in wanted:
+        return ["shared/runtime/src/http.rs: the headers of every answer are not where this rule looks"]
+    found = []
+    for kind, response in app.main["Resources"]["Api"]["Properties"]["GatewayResponses"].items():
+        has = {name.lower(): value for name, value in response["ResponseParameters"]["Headers"].items()}
+        # The gateway ends a static value at its next quote, and a content security policy has some.
+        found += [f"{kind}: {name} is not {value}" for name, value in wanted.items() if "'" not in value and has.get(name) != f"'{value}'"]
+    for it in app.nested["firewall"]["Resources"]["WebAcl"]["Properties"]["Rules"]:
+        headers = [header for given in it["Action"]["Block"]["CustomResponse"]["ResponseHeaders"] for header in branches(given)]
+        has = {header["Name"].lower(): header["Value"] for header in headers}
+        found += [f"firewall, {it['Name']}: {name} is not {value}" for name, value in wanted.items() if has.get(name) != value]
+        if len(headers) > MOST_FIREWALL_HEADERS:
+            found.append(f"firewall, {it['Name']}: {len(headers)} headers, and AWS WAF takes {MOST_FIREWALL_HEADERS}")
+    return found
+
+
+@rule
+def a_gateway_answer_has_the_status_that_it_says(app: App) -> list[str]:
+    answers = app.main["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    found = [f"{kind}: not listed, and DEFAULT_4XX does not know its status" for kind in sorted(OWN_STATUS - answers.keys())]
+    for kind, response in answers.items():
+        body = response["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '""')
+        status, says = response.get("StatusCode"), json.loads(body).get("status")
+        if kind == "DEFAULT_4XX" and (status or says):
+            found.append(f"{kind}: its status replaces that of every other type")
+        elif kind != "DEFAULT_4XX" and status != str(says):
+            found.append(f"{kind}: answers {status}, and its body says {says}")
+    return found
+
+
+@rule
+def requests_and_express_executions_are_logged(app: App) -> list[str]:
+    found = [
+        f"{name.removesuffix('Stage')}: no access log" for name, stage in app.resources("AWS::ApiGateway::Stage").items()
+        if not branches(stage["Properties"].get("AccessLogSetting", {"Ref": "AWS::NoValue"}))
+    ]
+    for name, machine in app.machines().items():
+        if machine["Properties"].get("StateMachineType") != "EXPRESS":
+            continue
+        logs = branches(machine["Properties"].get("LoggingConfiguration", {"Ref": "AWS::NoValue"}))
+        if not any(log.get("Level") in ("ERROR", "ALL") for log in logs):
+            found.append(f"{name}: an express execution that fails leaves nothing")
+        if any(log.get("IncludeExecutionData") is not False for log in logs):
+            found.append(f"{name}: its log has what messages are about, and so people's names and addresses")
+    return found
+
+
+@rule
+def an_access_log_line_says_how_a_request_went_and_nothing_of_its_caller_but_the_address(app: App) -> list[str]:
+    found = []
+    groups = app.main["Resources"]
+    for setting in branches(app.main["Resources"]["Api"]["Properties"].get("AccessLogSetting", {"Ref": "AWS::NoValue"})):
+        group = reference(setting["DestinationArn"])
+        if not groups.get(group, {}).get("Properties", {}).get("RetentionInDays"):
+            found.append(f"{group}: no log group of the template that forgets")
+        elif groups[group].get("Condition") != app.main["Resources"]["Api"]["Properties"]["AccessLogSetting"]["Fn::If"][0]:
+            found.append(f"{group}: it is there on another condition than the setting that needs it")
+        try:
+            line = json.loads(setting["Format"])
+        except ValueError:
+            found.append("the access log's format is no JSON")
+            continue
+        # API Gateway refuses a format without one of the two ids.
+        if not {"$context.requestId", "$context.extendedRequestId"} & set(line.values()):
+            found.append("the access log's format has no request id, and API Gateway refuses it")
+        found += [f"{name}: {value} is not among what an access log may have" for name, value in line.items() if value not in LOGGED]
+    return found
+
+
+@rule
+def an_index_is_only_queried(app: App) -> list[str]:
+    return [
+        f"{name}: {action} on {target}, which is for tables only"
+        for name, may in granted(app).items() for target, actions in may.items() if "/index/" in target
+        for action in actions if action not in ("dynamodb:Query", "dynamodb:Scan")
+    ]
+
+
+@rule
+def what_acts_on_an_index_has_a_reason(app: App) -> list[str]:
+    """An index is eventually consistent. A list shows that, and the next look corrects it; a function that writes after such a read, or answers another function,
+    has acted by then."""
+    grants, reasons = granted(app), app.lists["acts on an index"]
+    writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+    asked = {target.removeprefix("function:${AWS::StackName}-") for may in grants.values() for target, actions in may.items() if "lambda:InvokeFunction" in actions}
+    acting = {
+        name for name, may in grants.items()
+        if any("/index/" in target and "dynamodb:Query" in actions for target, actions in may.items())
+        and (name in asked or any(writes & set(actions) for actions in may.values()))
+    }
+    found = [f"{name}: acts on what an index says, and infra/policies.yaml has no reason why that is right" for name in sorted(acting) if not reasons.get(name)]
+    return found + [f"{name}: listed as acting on an index, and does not" for name in sorted(reasons.keys() - acting)]
+
+
+@rule
+def a_variable_beside_a_word_is_an_id(app: App) -> list[str]:
+    """Where a path has both a word and a variable, AWS sends a method that the word does not take to the variable (docs/adr/0010-rest-api-and-refuse-route.md). There it is
+    refused as no id, if the variable is one; a name could be that very word."""
+    places: dict[tuple, set[str]] = {}
+    for function in app.main_functions().values():
+        for event in function.get("Events", {}).values():
+            if event["Type"] == "Api":
+                parts = event["Properties"]["Path"].strip("/").split("/")
+                for length in range(1, len(parts) + 1):
+                    places.setdefault(tuple(parts[: length - 1]), set()).add(parts[length - 1])
+    found = []
+    for above, parts in sorted(places.items()):
+        # `{proxy+}` takes what nothing else does: refuse-route, and the shop's page that is not there.
+        variables = [part for part in parts if part.startswith("{") and not part.endswith("+}")]
+        words = sorted(part for part in parts if not part.startswith("{"))
+        found += [
+            f"/{'/'.join((*above, variable))}: beside {', '.join(words)} a variable must be an id" for variable in variables
+            if words and not re.search(r"^\{id\}$|Id\}$", variable)
+        ]
+    return found
+
+
+@rule
+def no_function_reserves_concurrency_or_enters_a_network(app: App) -> list[str]:
+    """A new account has 10 concurrent executions and must keep some unreserved, so a reservation fails the first deployment. In a network of the account's a function
+    reaches neither AWS nor Stripe without a NAT gateway, which is paid by the hour, also while nothing sells."""
+    unwanted = {"ReservedConcurrentExecutions": "reserves concurrency", "VpcConfig": "is in a network", "KmsKeyArn": "needs a key of the account's"}
+    return [
+        f"{name}: {what}" for name, function in app.functions().items() for setting, what in unwanted.items() if setting in function["Properties"]
+    ]
+
+
+@rule
+def a_stream_reader_gives_up_by_age(app: App) -> list[str]:
+    """Tries are no time: how long a thousand of them take, nobody has written down. A stream forgets after a day."""
+    found = []
+    for mapping in app.resources("AWS::Lambda::EventSourceMapping").values():
+        properties = mapping["Properties"]
+        if "StartingPosition" not in properties:
+            continue
+        name = short_name(app.expanded["Resources"][reference(properties["FunctionName"])]["Properties"]["FunctionName"])
+        if properties.get("MaximumRetryAttempts", -1) != -1:
+            found.append(f"{name}: gives up after {properties['MaximumRetryAttempts']} tries, whenever that is")
+        if not 0 < properties.get("MaximumRecordAgeInSeconds", -1) < 86400:
+            found.append(f"{name}: gives up what the stream has forgotten")
+        if properties.get("ParallelizationFactor") != {"Ref": "StreamLanes"}:
+            found.append(f"{name}: its lanes are no parameter, and a new account has ten executions for everything")
+    return found
+
+
+@rule
+def every_rate_of_the_account_has_an_alarm(app: App) -> list[str]:
+    alarms = {name: it["Properties"] for name, it in app.nested_resources("AWS::CloudWatch::Alarm").items()}
+    watched = {
+        (it["Namespace"], it["MetricName"], *(value["Value"] for value in it.get("Dimensions", []) if isinstance(value["Value"], str))) for it in alarms.values()
+    }
+    found = [f"{' '.join(rate)}: no alarm" for rate in RATES if rate not in watched]
+    given = app.main["Resources"]["Alarms"]["Properties"]["Parameters"]
+    rules = [it["Properties"].get("Name") for it in app.resources("AWS::Events::Rule").values()]
+    for name, it in alarms.items():
+        named = [value["Value"]["Ref"] for value in it.get("Dimensions", []) if value["Name"] == "RuleName"]
+        found += [f"{name}: it watches no rule of the template" for parameter in named if given.get(parameter) not in rules]
+    return found
+
+
+@rule
+def what_signs_restarts_with_its_key(app: App) -> list[str]:
+    """A key is read once by each instance. A new value in a parameter of SSM changes nothing in a template, so a deployment for it alone would be empty."""
+    environments = {name: it["Properties"].get("Environment", {}).get("Variables", {}) for name, it in app.functions().items()}
+    signers = {name: variables for name, variables in environments.items() if "TOKEN_KEY_PARAMETER" in variables}
+    if not signers:
+        return ["nothing signs: this rule looks at nothing"]
+    return [
+        f"{name}: a deployment for a new key does not restart it"
+        for name, variables in signers.items() if variables.get("TOKEN_KEY_GENERATION") != {"Ref": "KeyGeneration"}
+    ]
+
+
+@rule
+def a_default_is_what_production_wants(app: App) -> list[str]:
+    """What opens something is written down by whoever opens it."""
+    found = []
+    parameters = app.main["Parameters"]
+    prod = app.environments["prod"]["deploy"]["parameters"]["parameter_overrides"]
+    for name, closed in CLOSED.items():
+        if parameters[name].get("Default") != closed:
+            found.append(f"{name}: {closed} is production's, and not the default")
+        opens = f"{name}={OPEN}" if name in CHOSEN else f"{name}="
+        found += [f"samconfig.toml: prod opens {it}" for it in prod if it.startswith(opens) and it != f"{name}={closed}"]
+    if "Default" in parameters["AlarmTopicArn"]:
+        found.append("AlarmTopicArn: has a default, so alarms that nobody hears are deployed")
+    if app.main["Resources"]["Api"]["Properties"].get("SecurityPolicy") not in ("TLS_1_2",):
+        found.append("Api: TLS below 1.2")
     return found
 
 
@@ -331,7 +673,7 @@ def a_slow_saga_is_slower_than_its_hold_and_its_retries(app: App) -> list[str]:
     for _, state, task in tasks(app, app.machines()["booking-saga"]):
         # A first step that cannot be taken, and a last one: then nothing else was tried.
         if state not in ("Claim Saga", "Record Stuck Booking"):
-            seconds += max(waits(retry) for retry in task["Retry"])
+            seconds += max(waits(retry, most=TRIES_AFTER_THE_HOLD) for retry in task["Retry"])
     most = parameters["SlowSagaMilliseconds"]["Default"] / 1000
     return [] if most > seconds else [f"SlowSagaMilliseconds: {most} s, and a saga may wait for {seconds} s"]
 
@@ -379,7 +721,7 @@ def dashboard_bodies(app: App) -> dict[str, str]:
     text, names = app.nested["dashboard"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     _, with_logs, without = names["FromLogs"]["Fn::If"]
     bodies = {"with logs": text.replace("${FromLogs}", with_logs["Fn::Sub"]), "without logs": text.replace("${FromLogs}", without)}
-    return {which: re.sub(r"\$\{([\w:]+)\}", r"\1", body).replace("${!", "${") for which, body in bodies.items()}
+    return {which: re.sub(r"\$\{([\w:]+)\}", r"\1", body) for which, body in bodies.items()}
 
 
 @rule
@@ -402,10 +744,141 @@ def the_dashboard_is_json_and_its_widgets_do_not_overlap(app: App) -> list[str]:
     return sorted(set(found))
 
 
-def waits(retry: dict) -> float:
-    """How long the pauses of a retrier are together, at most."""
+@rule
+def every_reference_names_what_the_template_declares(app: App) -> list[str]:
+    """SAM also answers `!Ref Api.Stage` and `!Ref ApiStage`, for resources that it generates. LocalStack checks references before SAM has generated any."""
+    declared = app.main["Parameters"].keys() | app.main["Resources"].keys()
+    found = []
+    for where, node in walk({"Globals": app.main["Globals"], **app.main["Resources"]}):
+        for name in sorted(referred_to(node)):
+            resource, _, attribute = name.partition(".")
+            generated = attribute in SAM_PROPERTIES and app.main["Resources"].get(resource, {}).get("Type", "").startswith("AWS::Serverless::")
+            if not name.startswith("AWS::") and (resource not in declared or generated):
+                found.append(f"{where}: {name} is not declared in template.yaml. LocalStack resolves references before SAM generates resources, and refuses the change set")
+    return found
+
+
+@rule
+def every_definition_substitution_is_text(app: App) -> list[str]:
+    """CloudFormation makes text of a number; LocalStack fails on it ("replace() argument 2 must be str, not int"), and `!Sub` does not help there."""
+    numbers = {name for name, parameter in app.main["Parameters"].items() if parameter["Type"] == "Number"}
+    found = []
+    for machine, resource in app.main["Resources"].items():
+        for name, value in resource["Properties"].get("DefinitionSubstitutions", {}).items():
+            number = isinstance(value, (int, float)) or ("Fn::Join" not in value and referred_to(value) & numbers)
+            if number:
+                found.append(f"{machine}: {name} is a number, on which LocalStack's state machines fail. Write !Join [\"\", [...]]")
+    return found
+
+
+@rule
+def a_nested_parameter_that_may_be_empty_has_a_default(app: App) -> list[str]:
+    """LocalStack takes an empty string for no value at all, and then compares nothing with a text."""
+    found = []
+    for name, resource in app.main["Resources"].items():
+        if resource["Type"] != "AWS::Serverless::Application":
+            continue
+        template = resource["Properties"]["Location"].removeprefix("infra/").removesuffix(".yaml")
+        for parameter, value in resource["Properties"].get("Parameters", {}).items():
+            if may_be_empty(app, value) and "Default" not in app.nested[template]["Parameters"][parameter]:
+                found.append(f"{name}: {parameter} may be empty. LocalStack counts an empty parameter without a default as missing. Give it Default: \"\"")
+    return found
+
+
+def may_be_empty(app: App, value) -> bool:
+    for end in branches(value):
+        match end:
+            case "":
+                return True
+            case {"Ref": name} if app.main["Parameters"].get(name, {}).get("Default") == "":
+                return True
+    return False
+
+
+@rule
+def no_substitution_is_escaped(app: App) -> list[str]:
+    """CloudFormation makes `${X}` of `${!X}`. LocalStack looks for a resource of the name `!X`."""
+    found = []
+    for template, content in {"template.yaml": app.main, **{f"infra/{name}.yaml": it for name, it in app.nested.items()}}.items():
+        for where, node in walk(content["Resources"]):
+            text = listed(node["Fn::Sub"])[0] if isinstance(node, dict) and "Fn::Sub" in node else ""
+            found += [
+                f"{template}, {where}: {escape} in !Sub, and LocalStack does not know the escape. Put the text into a variable of !Sub"
+                for escape in sorted(set(re.findall(r"\$\{![^}]*\}", text)))
+            ]
+    return found
+
+
+@rule
+def every_template_fits_aws_s_limits(app: App) -> list[str]:
+    found = []
+    for name, template in {"template.yaml": app.expanded, **{f"infra/{name}.yaml": it for name, it in app.nested.items()}}.items():
+        for section, most in MOST_IN_A_TEMPLATE.items():
+            if (count := len(template.get(section, {}))) > most:
+                found.append(f"{name}: {count} {section}, and a template has at most {most}")
+        if (size := len(json.dumps(template, separators=(",", ":")))) > LARGEST_TEMPLATE:
+            found.append(f"{name}: {size} bytes, and a template in S3 has at most {LARGEST_TEMPLATE}")
+    paths = [
+        event["Properties"]["Path"].strip("/").split("/") for function in app.main_functions().values()
+        for event in function.get("Events", {}).values() if event["Type"] == "Api"
+    ]
+    resources = {tuple(path[: length + 1]) for path in paths for length in range(len(path))}
+    if len(resources) > MOST_API_RESOURCES:
+        found.append(f"Api: {len(resources)} resources, and a REST API has at most {MOST_API_RESOURCES}")
+    return found
+
+
+@rule
+def the_gateway_requires_no_parameter(app: App) -> list[str]:
+    """A function refuses a missing header or parameter with a code of its own, and compares a header's name without its case. The gateway does neither."""
+    found = []
+    for name, function in app.main["Resources"].items():
+        for event, it in function["Properties"].get("Events", {}).items():
+            for parameter in required_parameters(it["Properties"]):
+                why = (
+                    "It compares the name by case, and HTTP/2 clients send lower case, so no browser could call"
+                    if parameter.startswith("method.request.header.") else "One mistake would have two codes, the gateway's and the function's"
+                )
+                found.append(f"{name}, {event}: the gateway requires {parameter}. {why}. Let the function require it")
+    return found
+
+
+def required_parameters(event: dict) -> list[str]:
+    """`method.request.querystring.quantity`; SAM takes a name alone, or a name with settings."""
+    named = [it if isinstance(it, dict) else {it: {}} for it in event.get("RequestParameters", [])]
+    return [name for it in named for name, settings in it.items() if settings.get("Required")]
+
+
+def walk(value, where: str = ""):
+    """Every value inside a value, with the path to it."""
+    yield where, value
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
+    for key, child in children:
+        yield from walk(child, f"{where}.{key}" if where else str(key))
+
+
+def referred_to(value) -> set[str]:
+    """What this very value refers to, as `Resource` or `Resource.Attribute`."""
+    match value:
+        case {"Ref": name}:
+            return {name}
+        case {"Fn::GetAtt": [name, attribute]} if isinstance(attribute, str):
+            return {f"{name}.{attribute}"}
+        case {"Fn::Sub": [str(text), dict(variables)]}:
+            return set(re.findall(r"\$\{([^!}][^}]*)\}", text)) - variables.keys()
+        case {"Fn::Sub": str(text)}:
+            return set(re.findall(r"\$\{([^!}][^}]*)\}", text))
+    return set()
+
+
+# A step forward is tried for as long as the hold lasts; after that, so often (`shared/runtime/src/task.rs`).
+TRIES_AFTER_THE_HOLD = 10
+
+
+def waits(retry: dict, most: int) -> float:
+    """How long the pauses of a retrier are together, at most, over so many tries."""
     pause, total = retry.get("IntervalSeconds", 1), 0
-    for _ in range(retry.get("MaxAttempts", 3)):
+    for _ in range(min(retry.get("MaxAttempts", 3), most)):
         total += min(pause, retry.get("MaxDelaySeconds", pause))
         pause *= retry.get("BackoffRate", 2)
     return total

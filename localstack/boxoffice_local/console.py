@@ -4,13 +4,14 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
 from .settings import LOGS, ROOT, environment
 
 # Without a terminal (CI) a running step says that it is alive this often, in seconds.
-HEARTBEAT = 30
+HEARTBEAT = 10
 TAIL_LINES = 40
 
 
@@ -34,8 +35,13 @@ def step(title: str):
     say(f"  ✓ {title} ({elapsed(time.monotonic() - started)})")
 
 
-def run_logged(title: str, command: list[str], log: str, given: str | None = None, **popen) -> None:
-    """Runs a command with its output in `.local/logs/<log>.log`, showing that it is alive meanwhile. It reads `given`, or nothing."""
+def run_logged(
+    title: str, command: list[str], log: str, given: str | None = None, give_up: Callable[[float], str | None] = lambda _: None, **popen,
+) -> None:
+    """Runs a command with its output in the folder of logs, showing that it is alive meanwhile. It reads `given`, or nothing.
+
+    `give_up` is asked again and again, with the seconds it has taken; a reason ends the command, and is the failure's message.
+    """
     LOGS.mkdir(parents=True, exist_ok=True)
     path = LOGS / f"{log}.log"
     started = shown = time.monotonic()
@@ -56,8 +62,10 @@ def run_logged(title: str, command: list[str], log: str, given: str | None = Non
                 if sys.stdout.isatty() or now - shown > HEARTBEAT:
                     shown = now
                     show_progress(title, last_line(path), now - started)
+                if reason := give_up(now - started):
+                    raise StepFailed(f"{title}: given up after {elapsed(now - started)}. {reason} The whole log: {path.relative_to(ROOT)}")
         except BaseException:
-            process.terminate()
+            end(process)
             raise
     clear_progress()
     took = elapsed(time.monotonic() - started)
@@ -73,6 +81,13 @@ def wait(process: subprocess.Popen, seconds: float) -> int | None:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
         return None
+
+
+def end(process: subprocess.Popen) -> None:
+    process.terminate()
+    if wait(process, 5) is None:
+        process.kill()
+        process.wait()
 
 
 def show_progress(title: str, detail: str, seconds: float) -> None:

@@ -8,12 +8,11 @@ import tomllib
 from . import fingerprint, settings, targets
 from .console import StepFailed, run_logged, say, step
 from .processes import LOOPBACK
-from .settings import (
-    ADMIN, ADMIN_PASSWORD, API_URL_FILE, HERE, ROOT, STACK_FILE, STACK_NAME, environment, python, tool,
-)
+from .settings import ADMIN, ADMIN_PASSWORD, HERE, PLACE, ROOT, STACK_NAME, Place, environment, python, tool
 
 HEALTH_SECONDS = 60
-DEPLOYED = "deployed"
+# How often a deployment that is under way is asked whether it has failed without the SAM CLI's noticing.
+LOOK_SECONDS = 20
 BUILT = "built"
 
 
@@ -22,8 +21,11 @@ def build(force: bool = False) -> str:
     if not (ROOT / "template.yaml").exists():
         raise StepFailed("There is no template.yaml to build.")
     variables = environment() | {"RUSTFLAGS": settings.function_flags()}
+    if not targets.aws().runs_functions_here:
+        del variables["CARGO_LAMBDA_COMPILER"]
     cargo = {name: value for name, value in variables.items() if "CARGO" in name or name == "RUSTFLAGS"}
-    wanted = fingerprint.of_sources(settings.TARGET, json.dumps(cargo, sort_keys=True))
+    # Not the target: one build serves all whose functions are processes of this machine.
+    wanted = fingerprint.of_sources(json.dumps(cargo, sort_keys=True))
     if not force and fingerprint.is_current(BUILT, wanted) and (ROOT / ".aws-sam/build/template.yaml").exists():
         return wanted
     fingerprint.forget(BUILT)
@@ -36,29 +38,77 @@ def build(force: bool = False) -> str:
     return wanted
 
 
+def deployed(place: Place = PLACE) -> str:
+    """The name of the stamp that says what this target runs."""
+    return f"deployed-{place.target}"
+
+
 def deploy(build_fingerprint: str) -> None:
-    """Deploys the build, unless this very build is deployed already and healthy."""
-    wanted = fingerprint.of([], build_fingerprint, settings.TARGET, settings.AWS_ENDPOINT, settings.PAYMENTS_URL)
-    if fingerprint.is_current(DEPLOYED, wanted) and is_healthy(read_stack().get("apiUrl")):
-        return
+    """Deploys the build, unless this very build is deployed already and healthy, and tells the payment server where its events go."""
+    wanted = fingerprint.of([], build_fingerprint, settings.AWS_ENDPOINT, settings.PAYMENTS_URL, targets.aws().version, *settings.PARAMETERS)
+    if not (fingerprint.is_current(deployed(), wanted) and is_healthy(read_stack().get("apiUrl"))):
+        deploy_afresh(wanted)
+    targets.announce_webhook(read_stack()["apiUrl"])
+
+
+def deploy_afresh(wanted: str) -> None:
+    if not targets.aws().updates_stacks and PLACE.stack_file.exists():
+        # An update there ends in UPDATE_FAILED when the API has changed.
+        targets.aws().restart()
     forget()
-    aws_call("AWS prepared (payment key, leftovers of a failed deployment)", "prepare")
-    boxoffice("keys for access tokens", "keys", "create", "--environment", "local")
-    run_logged("stack deployed", deploy_command(), "sam-deploy")
+    prepare = ["prepare"] if targets.aws().updates_stacks else ["prepare", "--fresh"]
+    aws_call("AWS prepared (payment key, leftovers of a failed deployment)", *prepare)
+    boxoffice("keys for access tokens and ticket codes", "keys", "create", "--environment", "local")
+    run_logged("stack deployed", deploy_command(), "sam-deploy", give_up=Patience().reason_to_give_up)
     stack = describe_stack()
     with step("API healthy"):
         wait_until_healthy(stack["apiUrl"])
     admin = [word for name, value in ADMIN.items() for word in (f"--{name}", value)]
-    boxoffice("first ADMIN", "admin", "create", "--stack", STACK_NAME, "--password-stdin", *admin, given=ADMIN_PASSWORD)
-    STACK_FILE.write_text(json.dumps(stack, indent=2) + "\n")
-    API_URL_FILE.write_text(stack["apiUrl"] + "\n")
-    fingerprint.record(DEPLOYED, wanted)
+    boxoffice("first ADMIN", "admin", "create", "--stack", STACK_NAME, "--as", "local-stack", "--password-stdin", *admin, given=ADMIN_PASSWORD)
+    PLACE.stack_file.write_text(json.dumps(stack, indent=2) + "\n")
+    PLACE.api_url_file.write_text(stack["apiUrl"] + "\n")
+    fingerprint.record(deployed(), wanted)
 
 
-def forget() -> None:
+class Patience:
+    """How long a deployment is waited for. The SAM CLI waits for ever where a stack ends in a state that it does not know."""
+
+    # After these nothing more happens to a stack, and no stack is in one of them when a deployment begins: aws_calls.py has removed it. The SAM CLI may end by
+    # itself when it sees one, so it gets until the next look.
+    FAILED = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED"}
+
+    def __init__(self, minutes: float = settings.DEPLOY_MINUTES, status=None) -> None:
+        self.seconds = minutes * 60
+        self.status = status or stack_status
+        self.next_look = LOOK_SECONDS
+        self.seen_failed = False
+
+    def reason_to_give_up(self, elapsed: float) -> str | None:
+        again = "`make reset` deploys on a fresh stack."
+        if elapsed > self.seconds:
+            return (
+                f"A deployment may take {self.seconds / 60:g} minutes, and the stack is {self.status()}. {again} "
+                "On a slow machine, BOXOFFICE_DEPLOY_MINUTES gives it more."
+            )
+        if elapsed < self.next_look:
+            return None
+        self.next_look = elapsed + LOOK_SECONDS
+        failed = (status := self.status()) in self.FAILED
+        if failed and self.seen_failed:
+            return f"The stack is {status}, and the SAM CLI still waits. {again}"
+        self.seen_failed = failed
+        return None
+
+
+def stack_status() -> str:
+    found = subprocess.run([python("tools"), str(HERE / "aws_calls.py"), "status"], env=environment(), capture_output=True, text=True)
+    return found.stdout.strip() or "not there"
+
+
+def forget(place: Place = PLACE) -> None:
     """Nothing is deployed any more, as far as anyone who asks is concerned."""
-    fingerprint.forget(DEPLOYED)
-    for file in (STACK_FILE, API_URL_FILE):
+    fingerprint.forget(deployed(place))
+    for file in (place.stack_file, place.api_url_file):
         file.unlink(missing_ok=True)
 
 
@@ -77,11 +127,14 @@ def parameter_overrides() -> list[str]:
     local = tomllib.loads((ROOT / "samconfig.toml").read_text())["local"]
     configured = dict(parameter.split("=", 1) for parameter in local["deploy"]["parameters"]["parameter_overrides"])
     configured |= {"StripeApiBase": targets.aws().payments_url, "Architecture": settings.architecture()}
+    # Not functions go there but the buyer's browser, which is on this machine.
+    configured["CardEntryUrl"] = f"{settings.PAYMENTS_URL}/_cards"
+    configured |= dict(parameter.split("=", 1) for parameter in settings.PARAMETERS)
     return ["--parameter-overrides", *(f"{name}={value}" for name, value in configured.items())]
 
 
 def describe_stack() -> dict:
-    """What the tests, the demo and people need to find everything: the contents of `.local/stack.json`."""
+    """What the tests, the demo and people need to find everything: the contents of `stack.json`."""
     command = [python("tools"), str(HERE / "aws_calls.py"), "outputs"]
     found = subprocess.run(command, env=environment(), capture_output=True, text=True)
     if found.returncode != 0:
@@ -101,7 +154,7 @@ def describe_stack() -> dict:
 
 def read_stack() -> dict:
     try:
-        return json.loads(STACK_FILE.read_text())
+        return json.loads(PLACE.stack_file.read_text())
     except (OSError, ValueError):
         return {}
 
@@ -123,7 +176,8 @@ def is_healthy(api_url: str | None) -> bool:
 def health(api_url: str) -> tuple[bool, str]:
     """Whether GET /health says that the stack works, and what it said. DEGRADED works: somebody left a message in a queue of cases."""
     try:
-        with LOOPBACK.open(f"{api_url}/health", timeout=10) as response:
+        # On an emulator's first call the function starts, on a busy machine for longer than AWS would wait.
+        with LOOPBACK.open(f"{api_url}/health", timeout=30) as response:
             text = response.read().decode()
             return json.loads(text).get("status") in ("UP", "DEGRADED"), text
     except (OSError, ValueError, AttributeError) as problem:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import fingerprint
 from .console import StepFailed, say, step, tail
-from .settings import LOGS, ROOT, RUN
+from .settings import PLACE, ROOT, Place
 
 STOP_SECONDS = 2  # then killed: nothing here keeps state worth a slow goodbye
 
@@ -30,14 +30,15 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
     depends_on: list[Path] = field(default_factory=list)  # files whose change asks for a restart
     start_seconds: int = 60
+    place: Place = PLACE
 
     @property
     def pid_file(self) -> Path:
-        return RUN / f"{self.name}.json"
+        return self.place.run / f"{self.name}.json"
 
     @property
     def log(self) -> Path:
-        return LOGS / f"{self.name}.log"
+        return self.place.logs / f"{self.name}.log"
 
     def identity(self) -> str:
         """What this server runs: another identity means that the running one is out of date."""
@@ -65,11 +66,11 @@ class Server:
 
     def start(self) -> None:
         refuse_taken_port(self)
-        for folder in (RUN, LOGS):
+        for folder in (self.place.run, self.place.logs):
             folder.mkdir(parents=True, exist_ok=True)
         with step(f"{self.name} on 127.0.0.1:{self.port}"), self.log.open("w") as output:
             process = subprocess.Popen(
-                self.command, cwd=RUN, env=self.environment, start_new_session=True,
+                self.command, cwd=self.place.run, env=self.environment, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )
             self.pid_file.write_text(
@@ -93,12 +94,19 @@ class Server:
         if not record:
             return False
         group = record["pid"]  # it leads its own session, so its pid is also its group's id
-        signal_group(group, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while group_exists(group) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        signal_group(group, signal.SIGKILL)
+        # After SIGKILL too: until the last thread is gone the port is taken, and a restart would refuse it as somebody else's.
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            signal_group(group, number)
+            deadline = time.monotonic() + STOP_SECONDS
+            while group_exists(group) and time.monotonic() < deadline:
+                time.sleep(0.05)
         return True
+
+
+def stop_all(place: Place) -> bool:
+    """Ends every server of this place that left a pid file; says whether there was one."""
+    servers = [Server(file.stem, [], 0, "", lambda: False, place=place) for file in place.run.glob("*.json")]
+    return any([server.stop() for server in servers])
 
 
 def birth(pid: int) -> str | None:
@@ -159,8 +167,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def post(url: str) -> None:
-    LOOPBACK.open(urllib.request.Request(url, method="POST"), timeout=30).close()
+def post(url: str, document: dict | None = None) -> None:
+    body = None if document is None else json.dumps(document).encode()
+    headers = {"Content-Type": "application/json"} if body else {}
+    LOOPBACK.open(urllib.request.Request(url, body, headers, method="POST"), timeout=30).close()
 
 
 # Never through a proxy: everything we talk to is on this machine.

@@ -3,40 +3,102 @@
 import os
 import platform
 import subprocess
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "localstack"
 LOCAL = ROOT / ".local"
-LOGS = LOCAL / "logs"
-RUN = LOCAL / "run"
 VENVS = LOCAL / "venv"
 NODE = LOCAL / "node"
-API_URL_FILE = LOCAL / "api-url"
-STACK_FILE = LOCAL / "stack.json"
 
 REGION = "us-east-1"
 STACK_NAME = "boxoffice-local"
 STRIPE_KEY_PARAMETER = "/boxoffice/local/stripe-secret-key"
 STRIPE_KEY = "sk_test_boxoffice_local"  # any sk_test_ key will do for the local payment server
+STRIPE_WEBHOOK_SECRETS_PARAMETER = "/boxoffice/local/stripe-webhook-secrets"
+STRIPE_WEBHOOK_SECRET = "whsec_boxoffice_local"  # what the local payment server signs its events with
 NOTIFICATION_SENDER = "no-reply@boxoffice.example"
 # Of this laptop's stack, which nobody else reaches: no secret. On AWS, `boxoffice admin create` asks for one.
 ADMIN = {"username": "admin", "email": "admin@boxoffice.example", "first-name": "Ada", "last-name": "Admin"}
 ADMIN_PASSWORD = "boxoffice-local-admin"
 
-# "embedded" is ministack, a process beside us; "localstack" is LocalStack in Docker.
-TARGET = os.environ.get("TARGET") or "embedded"
 
-AWS_PORT = int(os.environ.get("BOXOFFICE_PORT") or 4566)
-PAYMENTS_PORT = int(os.environ.get("BOXOFFICE_PAYMENTS_PORT") or 4567)
-LOCALSTRIPE_PORT = int(os.environ.get("BOXOFFICE_LOCALSTRIPE_PORT") or 4568)
-MOTO_PORT = int(os.environ.get("BOXOFFICE_MOTO_PORT") or 5005)
+
+def port(variable: str, default: int) -> int:
+    return int(os.environ.get(variable) or default)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one target's servers listen and its files are. No two targets share any of it, so that both can run at once."""
+
+    target: str
+    state: Path
+    aws_endpoint: str
+    aws_port: int
+    payments_port: int
+    # Parameters of the template that differ there from samconfig.toml's.
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.state / "run"
+
+    @property
+    def stack_file(self) -> Path:
+        return self.state / "stack.json"
+
+    @property
+    def api_url_file(self) -> Path:
+        return self.state / "api-url"
+
+    @property
+    def payments_url(self) -> str:
+        return f"http://127.0.0.1:{self.payments_port}"
+
+
+def place(target: str, state: Path, prefix: str, first_port: int, endpoint: str = "", parameters: tuple[str, ...] = ()) -> Place:
+    aws_port = port(f"{prefix}_PORT", first_port)
+    return Place(
+        target, state, endpoint or f"http://127.0.0.1:{aws_port}", aws_port,
+        port(f"{prefix}_PAYMENTS_PORT", first_port + 1), parameters,
+    )
+
+
+# "embedded" is ministack, a process beside us; "localstack" is LocalStack, in Docker or as a process (targets.py).
+TARGET = os.environ.get("TARGET") or "embedded"
+# How LocalStack runs: "docker", "host", or the address of one that somebody else started. Unset: in Docker where an engine answers, else on the host.
+LOCALSTACK = (os.environ.get("BOXOFFICE_LOCALSTACK") or "").rstrip("/")
 
 # Addresses, not names: S3 clients turn http://localhost into http://BUCKET.localhost.
-AWS_ENDPOINT = f"http://127.0.0.1:{AWS_PORT}"
-PAYMENTS_URL = f"http://127.0.0.1:{PAYMENTS_PORT}"
+PLACES = {
+    "embedded": place("embedded", LOCAL, "BOXOFFICE", 4566),
+    "localstack": place(
+        "localstack", LOCAL / "localstack", "BOXOFFICE_LOCALSTACK", 4666, LOCALSTACK if LOCALSTACK.startswith("http") else "",
+        # It takes seconds to start a function on a busy machine: a test's buyer must not lose the seats meanwhile.
+        ("HoldSeconds=45",),
+    ),
+}
+PLACE = PLACES.get(TARGET, PLACES["embedded"])
+
+LOGS = PLACE.logs
+RUN = PLACE.run
+API_URL_FILE = PLACE.api_url_file
+STACK_FILE = PLACE.stack_file
+AWS_ENDPOINT = PLACE.aws_endpoint
+PAYMENTS_URL = PLACE.payments_url
+MOTO_PORT = port("BOXOFFICE_MOTO_PORT", 5005)
 MOTO_ENDPOINT = f"http://127.0.0.1:{MOTO_PORT}"
+# Parameters of the template that are to differ from samconfig.toml's, separated by spaces: BOXOFFICE_PARAMETERS="AccessLogs=true LogRetentionDays=1".
+PARAMETERS = [*PLACE.parameters, *(os.environ.get("BOXOFFICE_PARAMETERS") or "").split()]
+# How long a deployment may take. CloudFormation here makes about 200 resources, on LocalStack at one or two a second.
+DEPLOY_MINUTES = port("BOXOFFICE_DEPLOY_MINUTES", 15)
 
 
 def python(venv: str) -> str:
@@ -78,12 +140,8 @@ def cargo_environment() -> dict[str, str]:
     environment's RUSTFLAGS, even empty, overrides. With both set here, `cargo test` and `cargo clippy` share what they
     compile for themselves, and the binaries run on any x86-64 machine.
     """
-    environment = {"RUSTFLAGS": os.environ.get("RUSTFLAGS", ""), "CARGO_BUILD_TARGET": host_triple()}
-    if TARGET == "embedded":
-        # Functions run as processes of this machine: its own linker will do. For Docker's images and for
-        # AWS, cargo-lambda links with zig against their older C library.
-        environment["CARGO_LAMBDA_COMPILER"] = "cargo"
-    return environment
+    # This machine's own linker, since functions run as its processes. Where they run in Docker's images, `deployment.build` takes the last one out.
+    return {"RUSTFLAGS": os.environ.get("RUSTFLAGS", ""), "CARGO_BUILD_TARGET": host_triple(), "CARGO_LAMBDA_COMPILER": "cargo"}
 
 
 def function_flags() -> str:

@@ -4,55 +4,38 @@ import json
 import os
 import platform
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from . import processes, settings
 from .console import StepFailed, run_logged, step
 from .processes import Server, answers
-from .settings import HERE, RUN, python
+from .settings import HERE, PLACE, PLACES, Place, python
 
+# The state machine's pauses between retries pass ten times faster: an undo that is retried for minutes on AWS is done in seconds here. Time limits, the
+# hold's among them, are not scaled.
+WAIT_SCALE = "0.1"
 COMPOSE = ["docker", "compose", "--file", str(HERE / "docker-compose.yml")]
 
 
-def clean_environment(**more: str) -> dict[str, str]:
+def clean_environment(place: Place = PLACE, **more: str) -> dict[str, str]:
     """A server's whole environment. Functions inherit the emulator's, so nothing of the developer's is in it."""
-    scratch = RUN / "tmp"
+    scratch = place.run / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
-    return {"PATH": os.defpath, "HOME": str(RUN), "TMPDIR": str(scratch), "LANG": "C.UTF-8", **more}
+    return {"PATH": os.defpath, "HOME": str(place.run), "TMPDIR": str(scratch), "LANG": "C.UTF-8", **more}
 
 
-class Embedded:
-    """ministack: AWS in one process, functions as its child processes."""
+class Process:
+    """An emulator that is a process of this machine, with functions as its child processes."""
 
-    payments_url = settings.PAYMENTS_URL
     payments_hosts = ["127.0.0.1"]
+    # Linked with this machine's own linker; else for an older C library, with zig.
+    runs_functions_here = True
+    version = ""
 
-    def __init__(self) -> None:
-        self.server = Server(
-            name="emulator",
-            command=[str(settings.VENVS / "emulator" / "bin" / "ministack")],
-            port=settings.AWS_PORT,
-            port_setting="BOXOFFICE_PORT",
-            is_ready=lambda: answers(f"{settings.AWS_ENDPOINT}/_ministack/ready"),
-            depends_on=[HERE / "requirements" / "emulator.txt"],
-            environment=clean_environment(
-                # Its own address, or functions would call the real AWS; loopback only; and none of the
-                # servers it would open beside its port.
-                AWS_ENDPOINT_URL=settings.AWS_ENDPOINT,
-                BIND_HOST="127.0.0.1",
-                GATEWAY_PORT=str(settings.AWS_PORT),
-                MINISTACK_HOST="127.0.0.1",
-                MINISTACK_REGION=settings.REGION,
-                S3_DATA_DIR=str(RUN / "tmp" / "s3"),
-                IOT_MTLS_ENABLED="0",
-                # The state machine's pauses between retries pass ten times faster: an undo that is retried for minutes on AWS
-                # is done in seconds here. Time limits, the hold's among them, are not scaled.
-                SFN_WAIT_SCALE="0.1",
-                SFTP_ENABLED="0",
-                AWS_ACCESS_KEY_ID="test",
-                AWS_SECRET_ACCESS_KEY="test",
-            ),
-        )
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.payments_url = server.place.payments_url
 
     def ensure(self) -> bool:
         return self.server.ensure()
@@ -72,10 +55,86 @@ class Embedded:
         return [self.server.log]
 
 
-class LocalStack:
+class Embedded(Process):
+    """ministack: AWS in one process."""
+
+    # Whether a deployment can go over an earlier one. If not, each begins on an empty stack.
+    updates_stacks = True
+
+    def __init__(self) -> None:
+        place = PLACES["embedded"]
+        super().__init__(Server(
+            name="emulator",
+            command=[python("emulator"), str(HERE / "emulator.py")],
+            port=place.aws_port,
+            port_setting="BOXOFFICE_PORT",
+            is_ready=lambda: answers(f"{place.aws_endpoint}/_ministack/ready"),
+            depends_on=[HERE / "requirements" / "emulator.txt", HERE / "emulator.py"],
+            environment=clean_environment(
+                place,
+                # Its own address, or functions would call the real AWS; loopback only; and none of the
+                # servers it would open beside its port.
+                AWS_ENDPOINT_URL=place.aws_endpoint,
+                BIND_HOST="127.0.0.1",
+                GATEWAY_PORT=str(place.aws_port),
+                MINISTACK_HOST="127.0.0.1",
+                MINISTACK_REGION=settings.REGION,
+                S3_DATA_DIR=str(place.run / "tmp" / "s3"),
+                IOT_MTLS_ENABLED="0",
+                SFN_WAIT_SCALE=WAIT_SCALE,
+                SFTP_ENABLED="0",
+                AWS_ACCESS_KEY_ID="test",
+                AWS_SECRET_ACCESS_KEY="test",
+            ),
+            place=place,
+        ))
+
+
+class HostLocalStack(Process):
+    """LocalStack without Docker: its own code, with what it would take from its image replaced (`host/README.md`)."""
+
+    updates_stacks = False
+
+    def __init__(self, release: "Release") -> None:
+        place = PLACES["localstack"]
+        self.version = release.version
+        package = HERE / "host" / "lshost"
+        super().__init__(Server(
+            name="localstack",
+            command=[python("localstack"), "-m", "lshost"],
+            port=place.aws_port,
+            port_setting="BOXOFFICE_LOCALSTACK_PORT",
+            is_ready=lambda: answers(f"{place.aws_endpoint}/_localstack/health"),
+            depends_on=[*sorted(package.glob("*.py")), release.requirements, HERE / "requirements" / "emulator.txt"],
+            environment=clean_environment(
+                place,
+                PYTHONPATH=str(package.parent),
+                GATEWAY_LISTEN=f"127.0.0.1:{place.aws_port}",
+                SFN_WAIT_SCALE=WAIT_SCALE,
+                LSHOST_HOME=str(place.run / "localstack"),
+                LSHOST_MINISTACK=str(settings.VENVS / "emulator" / "bin" / "ministack"),
+            ) | passed_on("DYNAMODB_LOCAL_PORT", "BOXOFFICE_LOCALSTACK_DYNAMODB_PORT"),
+            # Half a minute of imports on an idle machine.
+            start_seconds=300,
+            place=place,
+        ))
+
+    def status(self) -> str:
+        return f"LocalStack {self.version} on the host, {super().status()}"
+
+
+def passed_on(name: str, variable: str) -> dict[str, str]:
+    value = os.environ.get(variable)
+    return {name: value} if value else {}
+
+
+class DockerLocalStack:
     """LocalStack's Docker image. The payment server stays on the host, reached from the containers."""
 
-    payments_url = f"http://host.docker.internal:{settings.PAYMENTS_PORT}"
+    payments_url = f"http://host.docker.internal:{PLACES['localstack'].payments_port}"
+    runs_functions_here = False
+    updates_stacks = False
+    version = "4.14.0"
 
     @property
     def payments_hosts(self) -> list[str]:
@@ -83,7 +142,7 @@ class LocalStack:
         return ["127.0.0.1"] + ([docker_bridge_address()] if platform.system() == "Linux" else [])
 
     def ensure(self) -> bool:
-        if answers(f"{settings.AWS_ENDPOINT}/_localstack/health") and self.is_running():
+        if answers(f"{PLACES['localstack'].aws_endpoint}/_localstack/health") and self.is_running():
             return False
         run_logged("LocalStack in Docker", [*COMPOSE, "up", "--detach", "--wait"], "localstack-up", env=self.environment())
         return True
@@ -105,7 +164,8 @@ class LocalStack:
         return "running in Docker" if self.is_running() else "stopped"
 
     def log_files(self) -> list[Path]:
-        log = settings.LOGS / "localstack.log"
+        log = PLACES["localstack"].logs / "localstack.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(self.compose_output("logs", "--no-color", "--tail", "500"))
         return [log]
 
@@ -115,7 +175,95 @@ class LocalStack:
 
     @staticmethod
     def environment() -> dict[str, str]:
-        return os.environ | {"BOXOFFICE_PORT": str(settings.AWS_PORT)}
+        return os.environ | {"BOXOFFICE_LOCALSTACK_PORT": str(PLACES["localstack"].aws_port)}
+
+
+class OthersLocalStack:
+    """A LocalStack that somebody else started: nothing here starts, stops or empties it, but for the stack of ours in it."""
+
+    updates_stacks = False
+    version = ""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        # Where Docker answers, its functions run in containers; else they are taken for processes of this machine.
+        self.runs_functions_here = not docker_answers()
+        docker = DockerLocalStack()
+        own = PLACES["localstack"].payments_url if self.runs_functions_here else docker.payments_url
+        self.payments_url = os.environ.get("BOXOFFICE_LOCALSTACK_PAYMENTS_URL") or own
+        self.payments_hosts = ["127.0.0.1"] if self.runs_functions_here else docker.payments_hosts
+
+    def ensure(self) -> bool:
+        if not answers(f"{self.endpoint}/_localstack/health"):
+            raise StepFailed(f"BOXOFFICE_LOCALSTACK={self.endpoint} names no LocalStack that answers.")
+        return False
+
+    def restart(self) -> None:
+        self.ensure()
+
+    def stop(self) -> bool:
+        return False
+
+    def status(self) -> str:
+        state = "answering" if answers(f"{self.endpoint}/_localstack/health") else "not answering"
+        return f"LocalStack at {self.endpoint}, {state}, not ours to start or stop"
+
+    def log_files(self) -> list[Path]:
+        return []
+
+
+class Release:
+    """A version of LocalStack for the host, and the Python it runs on."""
+
+    def __init__(self, version: str, python: str) -> None:
+        self.version = version
+        self.python = python
+        self.requirements = HERE / "requirements" / f"localstack-{version}.txt"
+
+
+# 4.14.0 is the last with a community image, and uses syntax of Python 3.13; 4.12.0 is the last without.
+NEWEST, OLDER = "4.14.0", "4.12.0"
+
+
+@cache
+def host_release() -> Release | None:
+    """What this machine can run: the newest that finds its Python, by name or by pyenv."""
+    if chosen := os.environ.get("BOXOFFICE_LOCALSTACK_PYTHON"):
+        return release_for(chosen)
+    candidates = ["python3.13", *pyenv("3.13"), "python3", "python3.12", "python3.11", *pyenv("3.12"), *pyenv("3.11")]
+    releases = [found for candidate in candidates if (found := release_for(candidate))]
+    return min(releases, key=lambda release: release.version != NEWEST, default=None)
+
+
+@cache
+def release_for(program: str) -> Release | None:
+    """The release that this Python can run, if it is one and can make virtual environments."""
+    script = "import ensurepip, sys; print(sys.executable, *sys.version_info[:2])"
+    try:
+        # A shim of pyenv is there and fails, where its version is not selected.
+        answer = subprocess.run([program, "-c", script], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if answer.returncode != 0:
+        return None
+    path, major, minor = answer.stdout.rsplit(maxsplit=2)
+    version = (int(major), int(minor))
+    if version < (3, 11):
+        return None
+    return Release(NEWEST if version >= (3, 13) else OLDER, path)
+
+
+def pyenv(series: str) -> list[str]:
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return [str(path) for path in sorted(root.glob(f"versions/{series}.*/bin/python"), reverse=True)]
+
+
+@cache
+def docker_answers() -> bool:
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def docker_bridge_address() -> str:
@@ -125,24 +273,40 @@ def docker_bridge_address() -> str:
     return json.loads(found.stdout)[0]["IPAM"]["Config"][0]["Gateway"]
 
 
-def aws() -> Embedded | LocalStack:
-    return LocalStack() if settings.TARGET == "localstack" else Embedded()
+Aws = Embedded | HostLocalStack | DockerLocalStack | OthersLocalStack
 
 
-def payments() -> Server:
+@cache
+def aws(target: str = settings.TARGET) -> Aws:
+    if target != "localstack":
+        return Embedded()
+    way = settings.LOCALSTACK
+    if way.startswith("http"):
+        return OthersLocalStack(way)
+    if way == "docker" or (not way and docker_answers()):
+        return DockerLocalStack()
+    release = host_release()
+    if release is None or platform.system() != "Linux":
+        raise StepFailed("LocalStack needs Docker, or on Linux Python 3.13, 3.12 or 3.11 with its venv module. Leave TARGET out for the embedded emulator.")
+    return HostLocalStack(release)
+
+
+def payments(target: str = settings.TARGET) -> Server:
     folder = HERE / "payments"
-    hosts = [argument for host in aws().payments_hosts for argument in ("--host", host)]
+    place = PLACES[target]
+    hosts = [argument for host in aws(target).payments_hosts for argument in ("--host", host)]
     return Server(
         name="payments",
         command=[
             python("payments"), str(folder / "payment_server.py"), *hosts,
-            "--port", str(settings.PAYMENTS_PORT), "--localstripe-port", str(settings.LOCALSTRIPE_PORT),
+            "--port", str(place.payments_port),
         ],
-        port=settings.PAYMENTS_PORT,
-        port_setting="BOXOFFICE_PAYMENTS_PORT",
-        is_ready=lambda: answers(f"{settings.PAYMENTS_URL}/_control/health"),
-        depends_on=[folder / "payment_server.py", folder / "localstripe_server.py", HERE / "requirements" / "payments.txt"],
-        environment=clean_environment(),
+        port=place.payments_port,
+        port_setting="BOXOFFICE_PAYMENTS_PORT" if target == "embedded" else "BOXOFFICE_LOCALSTACK_PAYMENTS_PORT",
+        is_ready=lambda: answers(f"{place.payments_url}/_control/health"),
+        depends_on=[*sorted(folder.glob("*.py")), HERE / "requirements" / "payments.txt"],
+        environment=clean_environment(place),
+        place=place,
     )
 
 
@@ -154,7 +318,8 @@ def moto() -> Server:
         port_setting="BOXOFFICE_MOTO_PORT",
         is_ready=lambda: answers(f"{settings.MOTO_ENDPOINT}/moto-api/data.json"),
         depends_on=[HERE / "requirements" / "moto.txt"],
-        environment=clean_environment(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"),
+        environment=clean_environment(PLACES["embedded"], AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"),
+        place=PLACES["embedded"],
     )
 
 
@@ -162,6 +327,12 @@ def server_status(server: Server) -> str:
     if not server.is_running():
         return "stopped"
     return f"running on 127.0.0.1:{server.port}" if server.is_ready() else "running, but not answering"
+
+
+def announce_webhook(api_url: str) -> None:
+    """Tells the payment server where its events go: to the stack that is deployed."""
+    webhook = {"url": f"{api_url}/payments/stripe/events", "secrets": [settings.STRIPE_WEBHOOK_SECRET]}
+    processes.post(f"{settings.PAYMENTS_URL}/_control/webhook", webhook)
 
 
 def reset_payments() -> None:

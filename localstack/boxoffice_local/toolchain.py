@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from . import fingerprint
+from . import fingerprint, targets
 from .console import StepFailed, run_logged, step
 from .settings import HERE, LOCAL, NODE, TARGET, VENVS
 
-VENV_NAMES = ["tools", "emulator", "payments", "moto", "contract"]
+LOCALSTACK = "localstack"
+VENV_NAMES = ["tools", "lint", "emulator", "payments", "moto", "contract"]
 ASL_VALIDATOR = str(NODE / "node_modules" / ".bin" / "asl-validator")
 
 
@@ -18,7 +20,7 @@ def set_up() -> None:
     """Installs what is missing or out of date; an unchanged rerun does nothing."""
     require_machine()
     LOCAL.mkdir(exist_ok=True)
-    stale = [name for name in VENV_NAMES if not fingerprint.is_current(f"venv-{name}", venv_fingerprint(name))]
+    stale = [name for name in venv_names() if not fingerprint.is_current(f"venv-{name}", venv_fingerprint(name))]
     installs = [(install_venv, name) for name in stale]
     if not fingerprint.is_current("node", node_fingerprint()):
         installs.append((install_node, None))
@@ -27,6 +29,11 @@ def set_up() -> None:
     with step("pinned tools installed into .local/"), ThreadPoolExecutor() as pool:
         for future in [pool.submit(install, name) for install, name in installs]:
             future.result()
+
+
+def venv_names() -> list[str]:
+    """LocalStack's is half a gigabyte: only for those who run it on the host."""
+    return [*VENV_NAMES, LOCALSTACK] if TARGET == LOCALSTACK and isinstance(targets.aws(), targets.HostLocalStack) else VENV_NAMES
 
 
 def require_machine() -> None:
@@ -42,8 +49,6 @@ def require_machine() -> None:
         missing.append("a C linker (cc)")
     if not (shutil.which("node") and shutil.which("npm")):
         missing.append("Node.js with npm")
-    if TARGET == "localstack" and not shutil.which("docker"):
-        missing.append("Docker (or leave TARGET out, for the embedded emulator)")
     if TARGET not in ("embedded", "localstack"):
         missing.append(f"a TARGET that is embedded or localstack, not {TARGET!r}")
     if missing:
@@ -69,13 +74,21 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def requirements(name: str):
+def requirements(name: str) -> Path:
+    if name == LOCALSTACK:
+        return targets.host_release().requirements
     return HERE / "requirements" / f"{name}.txt"
+
+
+def interpreter(name: str) -> str:
+    """What a virtual environment is made with: the Python that runs this, but for LocalStack's, which may need a newer one."""
+    return targets.host_release().python if name == LOCALSTACK else sys.executable
 
 
 def venv_fingerprint(name: str) -> str:
     # A virtual environment knows its own path: one that was moved with the checkout is of no use.
-    return fingerprint.of([requirements(name)], sys.version, str(VENVS))
+    made_with = [targets.host_release().python] if name == LOCALSTACK else []
+    return fingerprint.of([requirements(name)], sys.version, *made_with, str(VENVS))
 
 
 def install_venv(name: str) -> None:
@@ -83,7 +96,7 @@ def install_venv(name: str) -> None:
     venv = VENVS / name
     shutil.rmtree(venv, ignore_errors=True)
     script = (
-        f"'{sys.executable}' -m venv '{venv}' && "
+        f"'{interpreter(name)}' -m venv '{venv}' && "
         # The file names every version, so there is nothing to resolve.
         f"'{venv}/bin/pip' install --disable-pip-version-check --no-deps --requirement '{requirements(name)}'"
     )

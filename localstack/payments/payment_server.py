@@ -1,66 +1,68 @@
-"""The local payment provider: localstripe behind a proxy that closes the gaps tests depend on.
+"""The local payment provider: Stripe's API as far as a ticket office meets it, as strict as Stripe documents it.
 
-localstripe keeps payment intents, charges and refunds as Stripe does, but it ignores `Idempotency-Key`
-and never fails. Proving "charged once" needs both, so this proxy stands in front of it and
+`stripe_account.py` keeps the account (payment intents, charges, refunds, disputes), `webhooks.py` delivers its signed events. This file puts
+them behind HTTP and
 
-* honours `Idempotency-Key` as Stripe documents it: the first answer again for the same request, an error
-  for another request under the same key, 409 while the first one is still running;
-* knows Stripe's test payment methods (`pm_card_visa`, `pm_card_chargeDeclined`, ...) by name;
-* accepts documented parameters and gives documented error codes that localstripe lacks;
+* honours `Idempotency-Key`: the first answer again for the same request, a refusal too, an error for another request under the same
+  key, 409 while the first one is still running;
+* limits each key's requests a second, once told to, and refuses keys that were rolled;
+* shows the page on which a buyer authenticates, and sends them back to the `return_url`, for which `/_return` will do;
+* stands in for a hosted page that takes a card: `/_cards?return_url=` offers test cards, and comes back with `card=` the chosen one's token;
 * injects faults and keeps a journal, both driven by tests through `/_control/...`, never by the product.
 
-    python payment_server.py --port 4567 --localstripe-port 4568
+    python payment_server.py --port 4567 [--webhook-url URL --webhook-secret SECRET]
 
-    POST   /_control/faults            {"match": {"method", "pathRegex", "bodyContains"}, "fault", "delayMs", "times"}
+    POST   /_control/faults            {"match": {"method", "pathRegex", "bodyContains"}, "fault", "delayMs", "times", "every"}
     GET    /_control/faults            the faults still armed
     DELETE /_control/faults[/{id}]     all of them, or one
     GET    /_control/requests?contains=   the journal, oldest first
     DELETE /_control/requests          forget the journal
     GET    /_control/ledger?contains=  each payment intent with the money really charged and refunded
-    POST   /_control/reset             faults, journal, idempotency keys and localstripe's own state
+    GET    /_control/intents?contains= the payment intents themselves
+    POST   /_control/intents/{id}/settle        {"succeeded": true}: what is processing ends
+    POST   /_control/intents/{id}/authenticate  {"succeeded": true}: the buyer is through with their bank's page
+    POST   /_control/intents/{id}/dispute       the buyer disputes the charge
+    POST   /_control/disputes/{id}/close        {"status": "won"}
+    POST   /_control/refunds/{id}/settle        {"status": "failed"}
+    POST   /_control/account           {"activated": [...], "requestsPerSecond": 25, "rejectedKeys": [...]}
+    POST   /_control/webhook           {"url", "secrets": [...]}: where events are posted, nowhere while it is null
+    GET    /_control/webhook/deliveries?contains=
+    POST   /_control/webhook/mischief  {"act", "type", "bodyContains", "delayMs", "times"}
+    DELETE /_control/webhook/mischief  no more of it
+    POST   /_control/webhook/release   {"reversed": true}: deliver what was held
+    POST   /_control/webhook/sign      {"body", "secret", "at"}: the header of a delivery
+    POST   /_control/webhook/forge     {"type", "object", "secret", "account", "at"}: post what the account never said
+    POST   /_control/reset             everything but where events are posted
 
-Faults: `error500` and `timeout` happen instead of the request; `error500_after` and `answer_lost` after it was
-carried out; `delay` before it. A matched `bodyContains` also covers every later call about a payment intent whose
+Faults: `error500` and `timeout` happen instead of the request; `error500_kept` too, and Stripe keeps that answer under the request's key;
+`error500_after` and `answer_lost` after it was carried out; `delay` while it holds its key; `rate_limit` is a 429; `undecided` leaves a
+confirmation `processing` until a test settles it. A matched `bodyContains` also covers every later call about a payment intent whose
 creation matched, so a ticket's id selects all of that ticket's traffic and leaves parallel tests alone.
+
+Mischief with events: `lose`, `double`, `delay` and `hold`, until they are released in either order.
 """
 
 import argparse
 import asyncio
+import html
 import itertools
-import json
 import re
-import sys
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 
-import aiohttp
 from aiohttp import web
+from stripe_account import Account, Refusal, event_about
+from webhooks import Webhooks, signature
 
-# Stripe's test payment methods: the localstripe card that behaves so when it is charged, and the decline
-# code Stripe reports. localstripe declines only this one card on a charge, whatever the reason should be.
-DECLINING_CARD = "4000000000000341"
-TEST_PAYMENT_METHODS = {
-    "pm_card_visa": ("4242424242424242", None),
-    "pm_card_mastercard": ("5555555555554444", None),
-    "pm_card_authenticationRequired": ("4000002500003155", None),
-    "pm_card_chargeDeclined": (DECLINING_CARD, "generic_decline"),
-    "pm_card_chargeDeclinedInsufficientFunds": (DECLINING_CARD, "insufficient_funds"),
-    "pm_card_chargeDeclinedExpiredCard": (DECLINING_CARD, "expired_card"),
-    "pm_card_chargeCustomerFail": (DECLINING_CARD, "generic_decline"),
-}
-# Documented by Stripe, refused by localstripe as unexpected, and of no effect on what we test.
-IGNORED_PARAMETERS = re.compile(
-    r"^(automatic_payment_methods|cancellation_reason|confirmation_method|description|error_on_requires_action"
-    r"|reason|receipt_email|return_url|setup_future_usage|statement_descriptor|statement_descriptor_suffix"
-    r"|transfer_group)(\[|$)"
-)
-# Answers that Stripe does not keep under an idempotency key: the request was refused before it ran.
-NOT_REMEMBERED = {400, 401, 403, 404, 409, 429}
-FAULTS = {"error500", "error500_after", "timeout", "answer_lost", "delay"}
+# Answers that Stripe does not keep under an idempotency key: the request was refused before its endpoint ran.
+NOT_REMEMBERED = {401, 409, 429}
+NOT_REMEMBERED_CODES = {"parameter_unknown", "parameter_missing", "parameter_invalid_integer"}
+FAULTS = {"error500", "error500_kept", "error500_after", "timeout", "answer_lost", "delay", "rate_limit", "undecided"}
 CONTROL_PREFIX = "/_control/"
+# A request holds its idempotency key for as long as it works: a moment, but not none.
+WORKING_SECONDS = 0.005
 
 
 @dataclass
@@ -71,7 +73,7 @@ class Answer:
 
 @dataclass
 class Call:
-    """One request as the proxy works on it; `subject` is what fault and journal filters search."""
+    """One request as the server works on it; `subject` is what fault and journal filters search."""
 
     method: str
     path: str
@@ -79,12 +81,8 @@ class Call:
     authorization: str
     idempotency_key: str | None
     subject: str
-
-    @property
-    def intent(self) -> str | None:
-        """The payment intent this call is about, if it exists already."""
-        in_path = re.search(r"/payment_intents/(pi_\w+)", self.path)
-        return in_path[1] if in_path else self.form.get("payment_intent")
+    # The payment intent this call is about, if it exists already.
+    intent: str | None = None
 
 
 @dataclass
@@ -94,9 +92,18 @@ class Fault:
     fault: str
     delayMs: int = 0
     times: int = 1
+    # It happens to each second call that fits, with 2.
+    every: int = 1
+    met: int = 0
     hits: int = 0
 
     def covers(self, call: Call) -> bool:
+        if not self.fits(call):
+            return False
+        self.met += 1
+        return self.met % self.every == 0
+
+    def fits(self, call: Call) -> bool:
         return (
             self.times != 0
             and self.match.get("method", call.method) == call.method
@@ -126,18 +133,40 @@ def injected_error() -> Answer:
     return error(500, "api_error", "Injected by the test's fault.")
 
 
+class Limit:
+    """So many requests a second for each key, and as many at once."""
+
+    def __init__(self) -> None:
+        self.per_second: float | None = None
+        self.buckets: dict[str, tuple[float, float]] = {}
+
+    def admits(self, key: str) -> bool:
+        if self.per_second is None:
+            return True
+        now = time.monotonic()
+        tokens, since = self.buckets.get(key, (self.per_second, now))
+        tokens = min(self.per_second, tokens + (now - since) * self.per_second)
+        admitted = tokens >= 1
+        self.buckets[key] = (tokens - admitted, now)
+        return admitted
+
+
 @dataclass
 class PaymentServer:
-    localstripe: str
+    webhooks: Webhooks = field(default_factory=Webhooks)
     faults: dict[str, Fault] = field(default_factory=dict)
     journal: list[dict] = field(default_factory=list)
     remembered: dict[str, Remembered] = field(default_factory=dict)
     # Payment intent id -> the text of the request that created it.
     subjects: dict[str, str] = field(default_factory=dict)
-    # localstripe's payment method id -> the decline code of the Stripe name it stands for.
-    decline_codes: dict[str, str] = field(default_factory=dict)
+    rejected_keys: set[str] = field(default_factory=set)
+    limit: Limit = field(default_factory=Limit)
     fault_ids: itertools.count = field(default_factory=lambda: itertools.count(1))
-    http: aiohttp.ClientSession = field(init=False)
+    account: Account = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.account = Account(emit=self.webhooks.send, later=lambda after, act: asyncio.get_running_loop().call_later(after, act))
+        self.webhooks.subject = lambda event: self.subjects.get(about(event), "")
 
     # -- one product request -----------------------------------------------------------------------------
 
@@ -156,17 +185,20 @@ class PaymentServer:
             fault.spend()
             entry["fault"] = fault.fault
         kind = fault.fault if fault else None
-        if kind in ("delay", "timeout"):
-            await self.linger(request, fault.delayMs or 60_000)
         if kind == "timeout":
+            await self.linger(request, fault.delayMs or 60_000)
             return self.hang_up(request)
 
-        answer, replayed = (injected_error(), False) if kind == "error500" else await self.answer_once(call)
-        if not replayed:
-            self.learn(call, answer)
-        about = answer.body if answer.body.get("object") == "payment_intent" else {}
+        self.account.pages = f"{request.scheme}://{request.host}"
+        if kind == "error500":
+            answer, replayed = injected_error(), False
+        elif kind == "rate_limit":
+            answer, replayed = too_many_requests(), False
+        else:
+            answer, replayed = await self.answer_once(call, request, fault)
+        intent = answer.body if answer.body.get("object") == "payment_intent" else {}
         entry.update(
-            status=answer.status, replayed=replayed, paymentIntent=about.get("id") or call.intent,
+            status=answer.status, replayed=replayed, paymentIntent=intent.get("id") or call.intent,
             outcome=answer.body.get("status") or answer.body.get("error", {}).get("code"),
         )
         entry["_subject"] = call.subject + self.subjects.get(entry["paymentIntent"], "")
@@ -188,14 +220,16 @@ class PaymentServer:
         )
         if request.query_string:
             call.form.update(parse_qsl(request.query_string, keep_blank_values=True))
+        call.intent = self.intent_of(call)
         call.subject += self.subjects.get(call.intent, "")
         return call
 
-    def learn(self, call: Call, answer: Answer) -> None:
-        if call.path == "/v1/payment_intents":
-            created = answer.body if answer.status == 200 else answer.body.get("error", {}).get("payment_intent", {})
-            if "id" in created:
-                self.subjects[created["id"]] = call.subject
+    def intent_of(self, call: Call) -> str | None:
+        if in_path := re.search(r"/payment_intents/(pi_\w+)", call.path):
+            return in_path[1]
+        if refund := re.search(r"/refunds/(re_\w+)", call.path):
+            return self.account.refunds.get(refund[1], {}).get("payment_intent")
+        return call.form.get("payment_intent")
 
     @staticmethod
     async def linger(request: web.Request, milliseconds: int) -> None:
@@ -212,11 +246,16 @@ class PaymentServer:
 
     # -- idempotency ---------------------------------------------------------------------------------------
 
-    async def answer_once(self, call: Call) -> tuple[Answer, bool]:
+    async def answer_once(self, call: Call, request: web.Request, fault: Fault | None) -> tuple[Answer, bool]:
         """The answer to a call, and whether it is an earlier one repeated."""
+        api_key = call.authorization.removeprefix("Bearer ")
+        if not api_key.startswith(("sk_", "rk_")) or api_key in self.rejected_keys:
+            return error(401, "invalid_request_error", f"Invalid API Key provided: {api_key[:8]}********"), False
+        if not self.limit.admits(api_key):
+            return too_many_requests(), False
         key = call.idempotency_key
         if call.method != "POST" or not key:
-            return await self.carry_out(call), False
+            return await self.carry_out(call, request, fault), False
         this_request = (call.path, tuple(sorted(call.form.items())))
         first = self.remembered.get(key)
         if first and first.request != this_request:
@@ -234,196 +273,258 @@ class PaymentServer:
             return first.answer, True
         mine = self.remembered[key] = Remembered(this_request)
         try:
-            mine.answer = await self.carry_out(call)
+            mine.answer = await self.carry_out(call, request, fault)
         finally:
-            if mine.answer is None or mine.answer.status in NOT_REMEMBERED:
+            if mine.answer is None or not is_kept(mine.answer):
                 self.remembered.pop(key, None)
         return mine.answer, False
 
-    # -- what Stripe does and localstripe does not -----------------------------------------------------------
-
-    async def carry_out(self, call: Call) -> Answer:
-        form = {name: value for name, value in call.form.items() if not IGNORED_PARAMETERS.match(name)}
-        if form.get("payment_method") in TEST_PAYMENT_METHODS:
-            form["payment_method"] = await self.create_test_method(form["payment_method"], call.authorization)
-        if call.method == "POST" and call.path == "/v1/refunds" and call.intent:
-            refusal = await self.refuse_refund(call, form)
-            if refusal:
-                return refusal
-        if call.path.endswith("/confirm") and "payment_method" in form:
-            # localstripe confirms only with the method given at creation, and never after a decline.
-            update = {"payment_method": form.pop("payment_method"), "latest_charge": None}
-            answer = await self.ask("POST", f"/v1/payment_intents/{call.intent}", call.authorization, document=update)
-            if answer.status != 200:
-                return answer
-        answer = await self.ask(call.method, call.path, call.authorization, form)
-        if answer.status == 402:
-            await self.describe_decline(call, answer)
-        if answer.status == 400 and re.search(r"/payment_intents/pi_\w+/(confirm|cancel|capture)$", call.path):
-            await self.describe_wrong_state(call, answer)
+    async def carry_out(self, call: Call, request: web.Request, fault: Fault | None) -> Answer:
+        kind = fault.fault if fault else None
+        if kind == "delay":
+            await self.linger(request, fault.delayMs or 60_000)
+        await asyncio.sleep(WORKING_SECONDS)
+        if kind == "error500_kept":
+            return injected_error()
+        if kind == "undecided" and call.intent:
+            self.account.undecided.add(call.intent)
+        known = len(self.account.intents)
+        try:
+            answer = Answer(200, self.account.answer(call.method, call.path, call.form))
+        except Refusal as refusal:
+            answer = Answer(refusal.status, refusal.body)
+        if len(self.account.intents) > known:
+            self.subjects[next(reversed(self.account.intents))] = call.subject
         return answer
 
-    async def create_test_method(self, name: str, authorization: str) -> str:
-        number, decline_code = TEST_PAYMENT_METHODS[name]
-        card = {"number": number, "exp_month": "12", "exp_year": "2050", "cvc": "123"}
-        form = {"type": "card"} | {f"card[{name}]": value for name, value in card.items()}
-        created = await self.ask("POST", "/v1/payment_methods", authorization, form)
-        identifier = created.body.get("id", name)
-        if decline_code:
-            self.decline_codes[identifier] = decline_code
-        return identifier
+    # -- the page on which a buyer authenticates ---------------------------------------------------------------
 
-    async def get_intent(self, intent: str, authorization: str) -> dict:
-        answer = await self.ask("GET", f"/v1/payment_intents/{intent}", authorization)
-        return answer.body if answer.status == 200 else {}
+    async def authentication_page(self, request: web.Request) -> web.Response:
+        intent = self.account.intents.get(request.match_info["intent"])
+        if intent is None or request.query.get("client_secret") != intent["client_secret"]:
+            return web.Response(status=404, text="There is no such payment.")
+        if request.method == "GET" and intent["status"] == "requires_action":
+            return web.Response(content_type="text/html", text=PAGE.format(
+                style=STYLE, action=html.escape(request.path_qs), amount=html.escape(f"{intent['amount'] / 100:.2f} {intent['currency'].upper()}"),
+            ))
+        if request.method == "POST" and intent["status"] == "requires_action":
+            form = await request.post()
+            self.account.authenticate(intent, form.get("outcome") == "complete")
+        if not intent["_return_url"]:
+            return web.Response(text=f"The payment is {intent['status']}.")
+        outcome = {
+            "payment_intent": intent["id"], "payment_intent_client_secret": intent["client_secret"],
+            "redirect_status": "succeeded" if intent["status"] == "succeeded" else "failed",
+        }
+        separator = "&" if "?" in intent["_return_url"] else "?"
+        raise web.HTTPSeeOther(intent["_return_url"] + separator + urlencode(outcome))
 
-    async def refuse_refund(self, call: Call, form: dict) -> Answer | None:
-        """localstripe refunds the same charge for ever, and fails with a 500 when there is none."""
-        intent = await self.get_intent(call.intent, call.authorization)
-        charge = intent.get("latest_charge")
-        if not intent:
-            return None
-        if not charge or charge["status"] != "succeeded":
-            return error(400, "invalid_request_error",
-                         f"This PaymentIntent ({call.intent}) does not have a successful charge to refund.")
-        left = charge["amount"] - charge["amount_refunded"]
-        if left <= 0:
-            return error(400, "invalid_request_error", f"Charge {charge['id']} has already been refunded.",
-                         code="charge_already_refunded")
-        wanted = form.setdefault("amount", str(left))
-        if wanted.isdigit() and int(wanted) > left:
-            return error(400, "invalid_request_error",
-                         f"Refund amount ({wanted}) is greater than unrefunded amount on charge ({left}).",
-                         param="amount")
-        return None
+    # -- the page on which a buyer gives a card ----------------------------------------------------------------
 
-    async def describe_decline(self, call: Call, answer: Answer) -> None:
-        details = answer.body["error"]
-        details["type"] = "card_error"
-        charge = await self.ask("GET", f"/v1/charges/{details.get('charge')}", call.authorization)
-        details["decline_code"] = self.decline_codes.get(charge.body.get("payment_method"), "generic_decline")
-        intent = call.intent or charge.body.get("payment_intent")
-        if intent:
-            details["payment_intent"] = await self.get_intent(intent, call.authorization)
-
-    async def describe_wrong_state(self, call: Call, answer: Answer) -> None:
-        intent = await self.get_intent(call.intent, call.authorization)
-        action = call.path.rsplit("/", 1)[1]
-        answer.body["error"].update(
-            code="payment_intent_unexpected_state", payment_intent=intent,
-            message=f"You cannot {action} this PaymentIntent because it has a status of {intent.get('status')}.",
+    async def card_page(self, request: web.Request) -> web.Response:
+        back = request.query.get("return_url", "")
+        if not back.startswith(("http://", "https://")):
+            return web.Response(status=400, text="There is no return_url to come back to.")
+        separator = "&" if "?" in back else "?"
+        cards = "".join(
+            CARD.format(link=html.escape(back + separator + urlencode({"card": token})), token=token, number=number, what=what)
+            for token, number, what in CARDS
         )
-
-    async def ask(
-        self, method: str, path: str, authorization: str, form: dict | None = None, document: dict | None = None
-    ) -> Answer:
-        """One request to localstripe, with a form or (where a value must be null) a JSON document."""
-        parameters = {"params": form} if method in ("GET", "DELETE") else {"json": document, "data": form}
-        headers = {"Authorization": authorization}
-        async with self.http.request(method, self.localstripe + path, headers=headers, **parameters) as response:
-            text = await response.text()
-            try:
-                return Answer(response.status, json.loads(text) if text else {})
-            except ValueError:
-                return error(502, "api_error", f"localstripe answered {response.status}: {text[:200]}")
+        return web.Response(content_type="text/html", text=CARD_PAGE.format(style=STYLE, cards=cards))
 
     # -- what tests control and read -------------------------------------------------------------------------
 
     async def control(self, request: web.Request) -> web.Response:
         method, path = request.method, request.path.removeprefix(CONTROL_PREFIX)
         contains = request.query.get("contains", "")
-        match (method, path.split("/")):
+        body = await request.json() if method == "POST" and request.can_read_body else {}
+        try:
+            answer = await self.obey(method, path.split("/"), contains, body)
+        except (KeyError, TypeError, ValueError, re.error) as problem:
+            return web.json_response({"error": f"{type(problem).__name__}: {problem}"}, status=400)
+        except Refusal as refusal:
+            return web.json_response(refusal.body, status=refusal.status)
+        if answer is None:
+            return web.Response(status=204)
+        return web.json_response(answer, status=201 if method == "POST" and path in ("faults", "webhook/mischief") else 200)
+
+    async def obey(self, method: str, path: list[str], contains: str, body: dict) -> object:
+        match (method, path):
             case ("GET", ["health"]):
-                return web.json_response({"status": "UP"})
+                return {"status": "UP"}
             case ("POST", ["faults"]):
-                return self.arm(await request.json())
+                return self.arm(body)
             case ("GET", ["faults"]):
-                return web.json_response([asdict(fault) for fault in self.faults.values()])
+                return [asdict(fault) for fault in self.faults.values()]
             case ("DELETE", ["faults"]):
                 self.faults.clear()
             case ("DELETE", ["faults", identifier]):
                 self.faults.pop(identifier, None)
             case ("GET", ["requests"]):
                 shown = [entry for entry in self.journal if contains in entry["_subject"] + entry["path"]]
-                return web.json_response([{k: v for k, v in e.items() if not k.startswith("_")} for e in shown])
+                return [{k: v for k, v in e.items() if not k.startswith("_")} for e in shown]
             case ("DELETE", ["requests"]):
                 self.journal.clear()
             case ("GET", ["ledger"]):
-                matching = [intent for intent, subject in self.subjects.items() if contains in subject + intent]
-                return web.json_response([await self.ledger_line(intent) for intent in matching])
-            case ("POST", ["reset"]):
-                for memory in (self.faults, self.journal, self.remembered, self.subjects, self.decline_codes):
-                    memory.clear()
-                await self.ask("DELETE", "/_config/data", "")
+                return [self.account.ledger_line(intent) for intent in self.about(contains)]
+            case ("GET", ["intents"]):
+                return [self.account.shown(intent, {}) for intent in self.about(contains)]
+            case ("POST", ["intents", identifier, "settle"]):
+                self.account.settle(self.account.intent(identifier), bool(body["succeeded"]))
+            case ("POST", ["intents", identifier, "authenticate"]):
+                self.account.authenticate(self.account.intent(identifier), bool(body["succeeded"]))
+            case ("POST", ["intents", identifier, "dispute"]):
+                return self.account.dispute(self.account.intent(identifier))
+            case ("POST", ["disputes", identifier, "close"]):
+                self.account.close_dispute(self.account.disputes[identifier], body["status"])
+            case ("POST", ["refunds", identifier, "settle"]):
+                self.account.settle_refund(self.account.refunds[identifier], body["status"])
+            case ("POST", ["account"]):
+                self.configure(body)
             case _:
-                return web.json_response({"error": f"no such control: {method} {request.path}"}, status=404)
-        return web.Response(status=204)
+                return await self.obey_about_webhooks(method, path, contains, body)
+        return None
 
-    def arm(self, wanted: dict) -> web.Response:
-        try:
-            fault = Fault(id=f"fault-{next(self.fault_ids)}", match=wanted.pop("match", {}), **wanted)
-            re.compile(fault.match.get("pathRegex", ""))
-        except (TypeError, re.error) as problem:
-            return web.json_response({"error": str(problem)}, status=400)
+    async def obey_about_webhooks(self, method: str, path: list[str], contains: str, body: dict) -> object:
+        match (method, path):
+            case ("POST", ["webhook"]):
+                self.webhooks.url = body["url"]
+                self.webhooks.secrets = body.get("secrets", self.webhooks.secrets)
+            case ("GET", ["webhook", "deliveries"]):
+                return self.webhooks.shown(contains)
+            case ("GET", ["webhook", "mischief"]):
+                return self.webhooks.orders()
+            case ("POST", ["webhook", "mischief"]):
+                return {"id": self.webhooks.order(body).id}
+            case ("DELETE", ["webhook", "mischief"]):
+                self.webhooks.mischief.clear()
+            case ("POST", ["webhook", "release"]):
+                return {"released": self.webhooks.release(body.get("reversed", False))}
+            case ("POST", ["webhook", "sign"]):
+                return {"signature": signature([body.get("secret", self.webhooks.secrets[0])], body["body"].encode(), body.get("at"))}
+            case ("POST", ["webhook", "forge"]):
+                event = event_about(body["type"], body["object"])
+                if body.get("account"):
+                    event["account"] = body["account"]
+                return {"status": await self.webhooks.forge(event, body.get("secret"), body.get("at"))}
+            case ("POST", ["reset"]):
+                self.webhooks.forget()
+                self.account.forget()
+                for memory in (self.faults, self.journal, self.remembered, self.subjects, self.rejected_keys):
+                    memory.clear()
+                self.limit.per_second = None
+            case _:
+                raise Refusal(404, "invalid_request_error", f"no such control: {method} {'/'.join(path)}")
+        return None
+
+    def about(self, contains: str) -> list[dict]:
+        fitting = [intent for intent, subject in self.subjects.items() if contains in subject + intent]
+        return [self.account.intents[intent] for intent in fitting]
+
+    def configure(self, wanted: dict) -> None:
+        if "activated" in wanted:
+            self.account.activated = set(wanted["activated"])
+        if "requestsPerSecond" in wanted:
+            self.limit.per_second = wanted["requestsPerSecond"]
+            self.limit.buckets.clear()
+        if "rejectedKeys" in wanted:
+            self.rejected_keys = set(wanted["rejectedKeys"])
+
+    def arm(self, wanted: dict) -> dict:
+        fault = Fault(id=f"fault-{next(self.fault_ids)}", match=wanted.pop("match", {}), **wanted)
+        re.compile(fault.match.get("pathRegex", ""))
         if fault.fault not in FAULTS or not set(fault.match) <= {"method", "pathRegex", "bodyContains"}:
-            return web.json_response({"error": f"fault is one of {sorted(FAULTS)}"}, status=400)
+            raise ValueError(f"fault is one of {sorted(FAULTS)}")
         self.faults[fault.id] = fault
-        return web.json_response({"id": fault.id}, status=201)
-
-    async def ledger_line(self, intent_id: str) -> dict:
-        intent = await self.get_intent(intent_id, "Bearer sk_test_control")
-        charge = intent.get("latest_charge") or {}
-        paid = charge.get("status") == "succeeded"
-        return {
-            "paymentIntent": intent_id, "status": intent.get("status"), "metadata": intent.get("metadata"),
-            "currency": intent.get("currency"), "amount": intent.get("amount"),
-            "charged": charge["amount"] if paid else 0, "refunded": charge["amount_refunded"] if paid else 0,
-        }
+        return {"id": fault.id}
 
     # -- life ------------------------------------------------------------------------------------------------
 
     def application(self) -> web.Application:
         app = web.Application()
         app.router.add_route("*", CONTROL_PREFIX + "{rest:.*}", self.control)
+        app.router.add_route("*", "/_3ds/{intent}", self.authentication_page)
+        app.router.add_get("/_cards", self.card_page)
+        app.router.add_get("/_return", lambda _: web.Response(text="You are back in the shop."))
         app.router.add_route("*", "/{rest:.*}", self.serve)
-        app.cleanup_ctx.append(self.connect)
         return app
 
-    async def connect(self, _app: web.Application):
-        """Starts localstripe before the first request and stops it after the last."""
-        program = Path(__file__).with_name("localstripe_server.py")
-        port = self.localstripe.rsplit(":", 1)[1]
-        child = await asyncio.create_subprocess_exec(sys.executable, str(program), port)
-        try:
-            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as self.http:
-                await self.wait_for_localstripe(child)
-                yield
-        finally:
-            if child.returncode is None:
-                child.terminate()
-                await child.wait()
 
-    async def wait_for_localstripe(self, child: asyncio.subprocess.Process) -> None:
-        for _ in range(100):
-            try:
-                await self.ask("GET", "/v1/charges", "Bearer sk_test_start")
-                return
-            except aiohttp.ClientConnectionError:
-                if child.returncode is not None:
-                    raise SystemExit("localstripe did not start; is its port taken?") from None
-                await asyncio.sleep(0.1)
-        raise SystemExit("localstripe did not answer in time.")
+def is_kept(answer: Answer) -> bool:
+    """Whether Stripe keeps the answer under the request's idempotency key."""
+    details = answer.body.get("error", {})
+    return not (
+        answer.status in NOT_REMEMBERED or details.get("code") in NOT_REMEMBERED_CODES or details.get("type") == "idempotency_error"
+    )
+
+
+def too_many_requests() -> Answer:
+    return error(429, "invalid_request_error", "Request rate limit exceeded.", code="rate_limit")
+
+
+def about(event: dict) -> str:
+    """The payment intent that an event is about."""
+    subject = event["data"]["object"]
+    return subject["id"] if subject.get("object") == "payment_intent" else subject.get("payment_intent", "")
+
+
+STYLE = """<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<style>
+:root { color-scheme: light dark }
+body { font: 1.0625rem/1.6 system-ui, sans-serif; max-width: 32rem; margin: 3rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem; line-height: 1.25 }
+ul { list-style: none; padding: 0; display: grid; gap: .75rem }
+a.card { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; padding: .9rem 1.2rem; border: 1px solid; border-radius: 12px; color: inherit; text-decoration: none }
+a.card:hover, a.card:focus-visible { outline: 3px solid #4f46e5; outline-offset: 1px }
+code { font-size: 1rem }
+button { font: inherit; padding: .7rem 1.2rem; margin: 0 .5rem .5rem 0; border-radius: 12px; border: 1px solid; background: none; color: inherit; cursor: pointer }
+</style>"""
+
+# The cards that the stand-in for a hosted page offers: token, number as Stripe documents it, and how it ends.
+CARDS = [
+    ("pm_card_visa", "4242 4242 4242 4242", "is charged"),
+    ("pm_card_authenticationRequired", "4000 0025 0000 3155", "asks for 3-D Secure first"),
+    ("pm_card_chargeDeclined", "4000 0000 0000 0002", "is declined"),
+]
+CARD = """<li><a class="card" id="{token}" href="{link}"><code>{number}</code><span>{what}</span></a></li>
+"""
+CARD_PAGE = """<!doctype html>
+<html lang="en">
+<head><title>Your card</title>{style}</head>
+<body><main>
+<h1>Choose a test card</h1>
+<p>This page stands in for the payment provider's. No card is real, and no money moves.</p>
+<ul>
+{cards}</ul>
+</main></body>
+</html>
+"""
+PAGE = """<!doctype html>
+<html lang="en">
+<head><title>Your bank</title>{style}</head>
+<body><main>
+<h1>Your bank asks: is it you who pays {amount}?</h1>
+<form method="post" action="{action}">
+<button name="outcome" value="complete" id="complete">Complete authentication</button>
+<button name="outcome" value="fail" id="fail">Fail authentication</button>
+</form>
+</main></body>
+</html>
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The local payment provider.")
     parser.add_argument("--host", action="append", help="address to listen on, repeatable (default: loopback)")
     parser.add_argument("--port", type=int, default=4567)
-    parser.add_argument("--localstripe-port", type=int, default=4568)
+    parser.add_argument("--webhook-url", help="where to post events (default: nowhere)")
+    parser.add_argument("--webhook-secret", action="append", help="what to sign them with, repeatable")
     options = parser.parse_args()
-    server = PaymentServer(localstripe=f"http://127.0.0.1:{options.localstripe_port}")
+    webhooks = Webhooks(url=options.webhook_url)
+    if options.webhook_secret:
+        webhooks.secrets = options.webhook_secret
     web.run_app(
-        server.application(), host=options.host or ["127.0.0.1"], port=options.port,
+        PaymentServer(webhooks).application(), host=options.host or ["127.0.0.1"], port=options.port,
         access_log=None, shutdown_timeout=1,
     )
 

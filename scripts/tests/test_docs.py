@@ -113,6 +113,7 @@ class Checkout(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
+        self.write("Cargo.toml", '[workspace.package]\nrepository = "https://github.com/one/house"\n')
         self.write("template.yaml", TEMPLATE)
         self.write("infra/tables.yaml", "Resources: {}\n")
         self.write("events/TicketCreated.schema.json", json.dumps(SCHEMA))
@@ -187,7 +188,7 @@ class Links(Checkout):
         self.page("# One\n# One\n[second](#one-1)\n[third](#one-2)\n")
         self.assert_broken(checks.links, "#one-2")
 
-    def test_what_is_no_link(self):
+    def test_text_that_is_no_link_is_ignored(self):
         self.page("`[code](nothing.md)`\n\n```sh\n[fenced](nothing.md)\n```\n[elsewhere](https://example.org/nothing.md)\n")
         self.assertEqual(self.findings(checks.links), [])
 
@@ -236,10 +237,10 @@ class Decisions(Checkout):
         self.write("docs/adr/0002-two.md", "# 2. Two\n")
         self.assert_broken(checks.decisions, "0002-two.md is not listed")
 
-    def test_a_gap(self):
-        self.write("docs/adr/0003-three.md", "# 3. Three\n")
-        self.write("docs/adr/README.md", "[One](0001-one.md) [Three](0003-three.md)\n")
-        self.assert_broken(checks.decisions, "should be 0002")
+    def test_a_number_twice(self):
+        self.write("docs/adr/0001-uno.md", "# 1. Uno\n")
+        self.write("docs/adr/README.md", "[One](0001-one.md) [Uno](0001-uno.md)\n")
+        self.assert_broken(checks.decisions, "another decision is number 0001")
 
 
 class Index(Checkout):
@@ -333,6 +334,70 @@ class SagaStates(Checkout):
         self.assert_broken(checks.saga_states, "Verify Hold")
 
 
+class Voice(Checkout):
+    def test_a_phrase_that_reads_as_if_translated_is_refused(self):
+        self.page("Events, said again.\n")
+        self.assert_broken(checks.voice, "page.md:1", "write replayed")
+
+    def test_comments_in_code_count(self):
+        self.write("functions/a/src/lib.rs", "//! Begins the undoing of a booking.\n")
+        self.assert_broken(checks.voice, "functions/a/src/lib.rs:1", "write the compensation")
+
+    def test_a_comment_begins_with_its_subject(self):
+        for opening in ("What", "Who", "Whose", "Which", "Of"):
+            self.write("functions/a/src/lib.rs", f"/// {opening} the booking is.\n")
+            self.assert_broken(checks.voice, "functions/a/src/lib.rs:1", "begins with its subject")
+
+    def test_seats_that_go_from_held_to_sold_are_no_phrase(self):
+        self.page("Seats went from held to sold.\n")
+        self.assertEqual(list(checks.voice(self.root)), [])
+
+
+class Repository(Checkout):
+    def test_an_address_in_another_repository_is_noticed(self):
+        self.write("infra/alarms.yaml", "Default: https://github.com/other/house/blob/main/docs/runbooks\n")
+        self.assert_broken(checks.repository, "infra/alarms.yaml:1", "is not https://github.com/one/house")
+
+    def test_the_stated_address_and_those_of_other_projects_are_fine(self):
+        self.page("https://github.com/one/house/blob/main/docs/problems.md https://github.com/stripe/openapi/blob/master/README.md\n")
+        self.assertEqual(self.findings(checks.repository), [])
+
+
+class LogMessages(Checkout):
+    PAGE = "## One line an invocation\n\n| Message |\n|---|\n| `request` |\n\n## When something is wrong\n\n| Level | Message |\n|---|---|\n| ERROR | `store broken` |\n"
+
+    def setUp(self):
+        super().setUp()
+        self.write("docs/LOGGING.md", self.PAGE)
+        self.write("shared/a/src/lib.rs", 'fn log() { tracing::info!("request"); tracing::error!(cause, "store broken"); }\n')
+
+    def test_messages_that_are_written_and_explained_are_fine(self):
+        self.assertEqual([], list(checks.log_messages(self.root)))
+
+    def test_a_message_that_no_program_writes_is_found(self):
+        self.write("docs/LOGGING.md", self.PAGE.replace("`store broken`", "`store lost`, `store broken`"))
+        self.assert_broken(checks.log_messages, "docs/LOGGING.md:11", "no program writes 'store lost'")
+
+    def test_an_error_that_is_not_explained_is_found(self):
+        self.write("functions/b/src/lib.rs", 'fn log() {\n    tracing::error!(%error, "the page does not render");\n}\n')
+        self.assert_broken(checks.log_messages, "functions/b/src/lib.rs:2", "does not explain 'the page does not render'")
+
+    def test_an_error_of_a_test_needs_no_explanation(self):
+        self.write("functions/b/src/lib.rs", '#[cfg(test)]\nmod tests { fn log() { tracing::error!("on purpose"); } }\n')
+        self.assertEqual([], list(checks.log_messages(self.root)))
+
+
+class Pauses(Checkout):
+    def test_product_code_that_sleeps_is_refused(self):
+        self.write("functions/a/src/lib.rs", "async fn wait() {\n    tokio::time::sleep(PAUSE).await;\n}\n")
+        self.assert_broken(checks.pauses, "functions/a/src/lib.rs:2", "sleeps")
+
+    def test_tests_and_comments_may_speak_of_it(self):
+        self.write("functions/a/tests/store/main.rs", "tokio::time::sleep(PAUSE).await;\n")
+        self.write("functions/a/src/lib.rs", "// sleep() is refused here.\n")
+        self.assertEqual(list(checks.pauses(self.root)), [])
+
+
 class Current(Checkout):
     def test_a_schema_that_was_changed(self):
         schema = json.loads(json.dumps(SCHEMA))
@@ -362,14 +427,14 @@ class Current(Checkout):
 
 
 class Catalogue(Checkout):
-    def test_what_it_says_of_an_event(self):
+    def test_an_event_is_described(self):
         page = generated.catalogue(self.root)
         self.assertIn("| source | `boxoffice.tickets` |", page)
         self.assertIn("| consumers | `booking-saga`, when `by` is `REQUEST`; `project-events`, from the event store's stream |", page)
         self.assertIn("| `ticketId` | `tkt_…` | The booking. |", page)
         self.assertIn("| `quantity` | optional; integer, 1 to 1,000 |  |", page)
 
-    def test_what_it_says_of_a_parameter(self):
+    def test_a_parameter_is_described(self):
         table = generated.parameters(self.root)
         self.assertIn("**Booking**", table)
         self.assertIn("| `HoldSeconds` | `600` | 5 to 86400 | How long seats are held. |", table)
@@ -378,7 +443,7 @@ class Catalogue(Checkout):
 
 
 class Yaml(unittest.TestCase):
-    def test_what_templates_are_written_in(self):
+    def test_template_syntax_is_read(self):
         text = """
         # a comment
         A::B:
@@ -413,7 +478,7 @@ class Yaml(unittest.TestCase):
             },
         )
 
-    def test_what_it_does_not_understand_is_an_error(self):
+    def test_unknown_yaml_is_an_error(self):
         for text in ("a: [b", "a: {b: c}}", "a: 'b", "a: 1\na: 2", "a: b: c", "a: 1\n  b: 2"):
             with self.subTest(text), self.assertRaises(template_yaml.Unreadable):
                 template_yaml.parse(text)

@@ -14,6 +14,7 @@ import mutants  # noqa: E402
 import release  # noqa: E402
 import reproduce  # noqa: E402
 from checkout import ROOT  # noqa: E402
+from boxoffice_local import programs  # noqa: E402
 from boxoffice_local.console import StepFailed  # noqa: E402
 
 
@@ -117,17 +118,25 @@ class Materials(unittest.TestCase):
 
 class Template(unittest.TestCase):
     def test_every_program_that_is_deployed_is_released(self):
-        sources = {file.stem for file in ROOT.glob("functions/*/src/bin/*.rs")}
-        self.assertEqual(set(release.functions()), sources)
+        sources = {file.parents[1].name for file in ROOT.glob("functions/*/src/main.rs")}
+        self.assertEqual(set(release.deployed_programs()), sources)
+
+    def test_every_function_of_a_program_is_deployed_and_every_deployed_one_is_there(self):
+        arms = {
+            (function, file.parents[1].name)
+            for file in ROOT.glob("functions/*/src/main.rs") for function in re.findall(r'^        "([a-z0-9-]+)" =>', file.read_text(), re.MULTILINE)
+        }
+        self.assertEqual(set(programs.of_functions().items()), arms)
 
     def test_every_function_gets_its_zip(self):
         template = release.deployable((ROOT / "template.yaml").read_text(), "x86_64")
-        self.assertEqual(sorted(re.findall(r"^      CodeUri: functions/(\S+)\.zip$", template, re.MULTILINE)), release.functions())
+        zips = re.findall(r"^      Handler: (\S+)\n      CodeUri: functions/(\S+)\.zip$", template, re.MULTILINE)
+        self.assertEqual(dict(zips), programs.of_functions())
         self.assertNotIn("rust-cargolambda", template)
         self.assertRegex(template, r"(?m)^  Architecture:\n(?:    .*\n)*?    Default: x86_64$")
 
     def test_a_function_that_says_its_program_in_another_way_fails(self):
-        template = (ROOT / "template.yaml").read_text().replace("BuildProperties: { Binary: get-health }", "BuildProperties: {Binary: get-health}")
+        template = (ROOT / "template.yaml").read_text().replace("BuildProperties: { Binary: platform }", "BuildProperties: {Binary: platform}", 1)
         with self.assertRaises(StepFailed):
             release.deployable(template, "arm64")
 
@@ -148,7 +157,7 @@ class Coverage(unittest.TestCase):
 
     def test_the_first_group_that_fits_takes_a_file(self):
         for path, group in [
-            ("functions/tickets/src/bin/create-ticket.rs", "left out"),
+            ("functions/tickets/src/main.rs", "left out"),
             ("functions/tickets/src/handlers/create_ticket.rs", "edge"),
             ("functions/tickets/src/domain.rs", "domain"),
             ("functions/platform/build.rs", "left out"),

@@ -1,11 +1,13 @@
-//! The state machines of Box Office as data, and the contract they keep.
+//! The booking saga as data, and the contract it keeps.
 //!
-//! A machine is deployed from its ASL file alone; nothing here runs. What is here reads that file and says where it breaks its
-//! [`Contract`], so that a machine that could leave a booking half done, or a user untold, fails the build. `tests/contract.rs` runs it on the
-//! real machines, and on broken copies of them to show that it would notice.
+//! The machine is deployed from its ASL file alone; nothing here runs. What is here reads that file and says where it breaks its
+//! contract, so that a machine that could leave a booking half done fails the build. `tests/contract.rs` runs it on the
+//! real machine, and on broken copies of it to show that it would notice.
 
 use boxoffice_aws::journal::Step;
 pub use boxoffice_aws::journal::title;
+use boxoffice_kernel::Refusal;
+use boxoffice_runtime::StepFailure;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,12 +31,12 @@ pub struct State {
     /// Why it is there.
     #[serde(default)]
     pub comment: String,
-    /// What a task calls.
+    /// The function or service call of a task.
     #[serde(default)]
     pub resource: String,
     /// How long a task may take.
     pub timeout_seconds: Option<serde_json::Value>,
-    /// What to try again.
+    /// The retry policies.
     #[serde(default)]
     pub retry: Vec<Retry>,
     /// Where errors lead.
@@ -45,11 +47,11 @@ pub struct State {
     pub choices: Vec<Branch>,
     /// A choice's other branch.
     pub default: Option<String>,
-    /// What follows.
+    /// The next state.
     pub next: Option<String>,
 }
 
-/// What to try again.
+/// A retry policy.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Retry {
@@ -73,7 +75,7 @@ pub struct Retry {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Catch {
-    /// Which errors.
+    /// The errors it catches.
     pub error_equals: Vec<String>,
     /// Where to.
     pub next: String,
@@ -87,64 +89,46 @@ pub struct Branch {
     pub next: String,
 }
 
-/// What a machine promises beyond what every machine does.
-#[derive(Debug, Clone, Copy)]
-pub struct Contract {
-    /// Where it may end.
-    pub ends: &'static [&'static str],
-    /// The names that a state's function refuses with.
-    pub refusals: fn(&str) -> &'static [&'static str],
-    /// Where errors lead.
-    pub errors: Errors,
-    /// How long it may take at worst, where it may not take as long as it likes.
-    pub longest_seconds: Option<u64>,
-}
+/// Where the saga may end: well, taken back, with an operator, or not begun.
+pub const ENDS: [&str; 4] = ["Completed", "Compensated", "Needs Attention", "Already Taken On"];
 
-/// Where the error of a task must lead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Errors {
-    /// Past the task's undo, named in its comment, and backwards from there.
-    Backwards,
-    /// To an end that is a failure: what has been done stays.
-    ToFailure,
-}
+/// Errors that pass by themselves, so that no good booking is undone for them: our own name for one, and what Lambda answers in place of a function that it
+/// cannot run now (<https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html>). A crash and a defect are not among them.
+pub const BUSY: [&str; 6] = [
+    StepFailure::TRANSIENT,
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+];
 
-/// Of the booking saga. It ends well, taken back, with an operator, or not begun.
-pub const BOOKING: Contract = Contract {
-    ends: &["Completed", "Compensated", "Needs Attention", "Already Taken On"],
-    refusals,
-    errors: Errors::Backwards,
-    longest_seconds: None,
-};
-/// Of the notification machine. It ends with nothing left to send, with a notification given up, or with an operator; and before AWS ends it,
-/// as it does with an express workflow after five minutes (<https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html>).
-pub const NOTIFYING: Contract = Contract {
-    ends: &["Done", "Failed", "Needs Attention"],
-    refusals,
-    errors: Errors::ToFailure,
-    longest_seconds: Some(300),
-};
+/// How long seats are held unless the deployment says otherwise: the default of the parameter `HoldSeconds`.
+pub const HOLD_SECONDS: u64 = 600;
+
+/// The longest pause between two tries: somebody waits for the booking.
+const LONGEST_PAUSE_SECONDS: u32 = 60;
 
 /// Where a booking goes that cannot be undone.
 pub const STUCK: &str = "Record Stuck Booking";
 
 /// The text of the booking saga, with its placeholders.
 pub const BOOKING_SAGA: &str = include_str!("../booking-saga.asl.json");
-/// The text of the notification machine, with its placeholders.
-pub const NOTIFICATION: &str = include_str!("../notification.asl.json");
+
+/// The text of the event cancellation, with its placeholder.
+pub const EVENT_CANCELLATION: &str = include_str!("../event-cancellation.asl.json");
 
 /// The machine that a definition describes. Placeholders that stand where a number must are filled with one.
 ///
 /// # Errors
 /// When the definition is not a machine's.
 pub fn read(definition: &str) -> Result<Machine, serde_json::Error> {
-    serde_json::from_str(&definition.replace("${HoldSeconds}", "600"))
+    serde_json::from_str(&definition.replace("${HoldSeconds}", &HOLD_SECONDS.to_string()))
 }
 
 /// The names the tasks' functions refuse with: what `ErrorEquals` may match, besides the names of Step Functions' own.
-pub fn refusals(state: &str) -> &'static [&'static str] {
+pub fn refusals(state: &str) -> &'static [Refusal] {
     use boxoffice_inventory::handlers::{renew_hold, verify_hold};
-    use boxoffice_notifications::handlers::send_notification;
     use boxoffice_payments::handlers::initiate_payment;
     use boxoffice_tickets::handlers::confirm_ticket;
     match state {
@@ -153,29 +137,47 @@ pub fn refusals(state: &str) -> &'static [&'static str] {
         "Initiate Payment" | "Await Payment" => &initiate_payment::REFUSALS,
         "Renew Hold" => &renew_hold::REFUSALS,
         "Confirm Ticket" => &confirm_ticket::REFUSALS,
-        "Send Notification" => &send_notification::REFUSALS,
         _ => &[],
     }
 }
 
+/// The step that a state runs, where it runs one of the saga.
+fn step(state: &str) -> Option<Step> {
+    Step::ALL.into_iter().find(|step| title(step.name()) == state)
+}
+
+impl Retry {
+    fn matches(&self, error: &str) -> bool {
+        self.error_equals.iter().any(|name| name == error || name == "States.ALL")
+    }
+
+    /// How long the pauses between its tries are together, on average: with full jitter each is half as long as it may be.
+    fn patience_seconds(&self) -> u64 {
+        let most = |attempt| {
+            let grown =
+                u64::from(self.interval_seconds).saturating_mul(u64::from(self.backoff_rate).saturating_pow(attempt));
+            self.max_delay_seconds.map_or(grown, |most| grown.min(u64::from(most)))
+        };
+        (0..self.max_attempts).map(most).sum::<u64>() / 2
+    }
+}
+
 impl State {
+    /// The first retrier that names this error.
+    fn retrier(&self, error: &str) -> Option<&Retry> {
+        self.retry.iter().find(|retry| retry.matches(error))
+    }
+
     fn successors(&self) -> impl Iterator<Item = &str> {
         let caught = self.catch.iter().map(|catch| catch.next.as_str());
         let chosen = self.choices.iter().map(|branch| branch.next.as_str());
         caught.chain(chosen).chain(self.default.as_deref()).chain(self.next.as_deref())
     }
 
-    /// How long it takes when every try takes as long as it may and the last one fails.
-    fn longest_seconds(&self) -> u64 {
-        let timeout = self.timeout_seconds.as_ref().and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let Some(retry) = self.retry.last() else { return timeout };
-        let mut wait = u64::from(retry.interval_seconds);
-        let mut all = timeout;
-        for _ in 0..retry.max_attempts {
-            all += timeout + retry.max_delay_seconds.map_or(wait, |most| wait.min(u64::from(most)));
-            wait *= u64::from(retry.backoff_rate);
-        }
-        all
+    /// Where this error leads when it is tried no more.
+    fn catches(&self, error: &str) -> Option<&str> {
+        let named = |catch: &&Catch| catch.error_equals.iter().any(|name| name == error || name == "States.ALL");
+        self.catch.iter().find(named).map(|catch| catch.next.as_str())
     }
 
     fn catches_all(&self) -> Option<&str> {
@@ -196,42 +198,28 @@ impl Machine {
         reached
     }
 
-    fn ends_at(&self, name: &str, contract: &Contract) -> bool {
+    fn ends_at(&self, name: &str) -> bool {
         let kind = self.states.get(name).map(|state| state.kind.as_str());
-        contract.ends.contains(&name) && matches!(kind, Some("Succeed" | "Fail"))
+        ENDS.contains(&name) && matches!(kind, Some("Succeed" | "Fail"))
     }
 
-    /// How long the longest way from this state takes; nothing where it goes round in circles.
-    fn longest_from(&self, name: &str, behind: &[&str]) -> Option<u64> {
-        if behind.contains(&name) {
-            return None;
-        }
-        let behind = [behind, &[name]].concat();
-        let Some(state) = self.states.get(name) else { return Some(0) };
-        let ahead: Option<Vec<u64>> = state.successors().map(|next| self.longest_from(next, &behind)).collect();
-        Some(state.longest_seconds() + ahead?.into_iter().max().unwrap_or(0))
-    }
-
-    /// The states one after the other along `Next`, from this one: the way back that a caught error takes when nothing else fails.
+    /// The states one after the other along `Next`, and along the first branch of a choice, from this one: the way back that a caught error takes when
+    /// nothing else fails.
     fn straight_from<'a>(&'a self, start: &'a str) -> Vec<&'a str> {
         let mut way = Vec::new();
         let mut at = Some(start);
         while let Some(name) = at.filter(|name| !way.contains(name)) {
             way.push(name);
-            at = self.states.get(name).and_then(|state| state.next.as_deref());
+            let chosen = |state: &'a State| state.choices.first().map(|branch| branch.next.as_str());
+            at = self.states.get(name).and_then(|state| state.next.as_deref().or_else(|| chosen(state)));
         }
         way
     }
 
     /// Where the machine breaks its contract; nowhere, if all is well.
-    pub fn violations(&self, contract: &Contract) -> Vec<String> {
+    pub fn violations(&self) -> Vec<String> {
         let mut found = Vec::new();
         let reachable = self.reachable_from(&self.start_at);
-        if let Some(most) = contract.longest_seconds
-            && self.longest_from(&self.start_at, &[]).is_none_or(|longest| longest >= most)
-        {
-            found.push(format!("{}: it may take longer from here than the {most} s it has", self.start_at));
-        }
         for (name, state) in &self.states {
             let mut breach = |what: &str| found.push(format!("{name}: {what}"));
             if !reachable.contains(name.as_str()) {
@@ -244,22 +232,25 @@ impl Machine {
                 breach(&format!("it leads to {next}, which is not there"));
             }
             match state.kind.as_str() {
-                "Succeed" | "Fail" if contract.ends.contains(&name.as_str()) => {}
+                "Succeed" | "Fail" if ENDS.contains(&name.as_str()) => {}
                 "Succeed" | "Fail" => breach("the machine must not end here"),
                 "Choice" if state.default.is_none() => breach("a choice must have a default"),
                 "Choice" => {}
-                "Task" => self.task_violations(name, state, contract, &mut breach),
+                "Task" => self.task_violations(name, state, &mut breach),
                 other => breach(&format!("{other} states are not part of the contract")),
             }
-            if !self.reachable_from(name).iter().any(|reached| self.ends_at(reached, contract)) {
+            if !self.reachable_from(name).iter().any(|reached| self.ends_at(reached)) {
                 breach("no end can be reached from here");
             }
         }
         found
     }
 
-    fn task_violations(&self, name: &str, state: &State, contract: &Contract, breach: &mut impl FnMut(&str)) {
-        let refusals = (contract.refusals)(name);
+    fn task_violations(&self, name: &str, state: &State, breach: &mut impl FnMut(&str)) {
+        let mut refusals: BTreeSet<&str> = refusals(name).iter().map(|refusal| refusal.name()).collect();
+        if step(name).is_some_and(Step::is_forward) {
+            refusals.insert(Refusal::DeadlineExceeded.name());
+        }
         if state.timeout_seconds.is_none() {
             breach("it has no timeout");
         }
@@ -277,10 +268,17 @@ impl Machine {
             .flat_map(|retry| retry.error_equals.iter().map(String::as_str))
             .filter(|error| !error.starts_with("States."))
             .collect();
-        if never_retried != refusals.iter().copied().collect() {
+        if never_retried != refusals {
             breach("what it never retries is not what its function refuses with");
         }
-        let known = |error: &String| error.starts_with("States.") || refusals.contains(&error.as_str());
+        Self::patience_violations(name, state, breach);
+        // A refusal by time alone would give back the money of a buyer who paid in it.
+        if refusals.contains(Refusal::HoldExpired.name())
+            && state.catches(Refusal::HoldExpired.name()) != Some("Expire Payment")
+        {
+            breach("a payment that was made in time is taken back because the saga is late");
+        }
+        let known = |error: &String| error.starts_with("States.") || refusals.contains(error.as_str());
         if !state.catch.iter().flat_map(|catch| &catch.error_equals).all(known) {
             breach("it catches an error that its function never raises");
         }
@@ -288,22 +286,30 @@ impl Machine {
             breach("it does not catch States.ALL, last");
             return;
         };
-        let way_back = self.straight_from(way_back);
-        match contract.errors {
-            Errors::Backwards => self.undo_violations(name, state, &way_back, breach),
-            Errors::ToFailure => {
-                let end = way_back.last().and_then(|end| self.states.get(*end));
-                if end.is_none_or(|end| end.kind != "Fail") {
-                    breach("its errors do not end as a failure");
-                }
-            }
+        self.undo_violations(name, state, &self.straight_from(way_back), breach);
+    }
+
+    /// A step forward outlasts what passes by itself for as long as seats are held, and gives up on a defect sooner.
+    fn patience_violations(name: &str, state: &State, breach: &mut impl FnMut(&str)) {
+        if !step(name).is_some_and(Step::is_forward) {
+            return;
+        }
+        let retriers = || BUSY.iter().filter_map(|error| state.retrier(error));
+        if retriers().count() < BUSY.len() || retriers().any(|retry| retry.patience_seconds() < HOLD_SECONDS) {
+            breach("it gives up while the seats are still held, although AWS or the provider is only busy");
+        }
+        if retriers().any(|retry| retry.max_delay_seconds.is_none_or(|most| most > LONGEST_PAUSE_SECONDS)) {
+            breach("it pauses for too long between two tries");
+        }
+        let longest = retriers().map(|retry| retry.max_attempts).max();
+        if state.retrier(StepFailure::DEFECT).map(|retry| retry.max_attempts) >= longest {
+            breach("it tries as often after a defect as after what passes by itself");
         }
     }
 
     /// A task names its undo, or says why it has none; and the error that it catches takes the way past that undo.
     fn undo_violations(&self, name: &str, state: &State, way_back: &[&str], breach: &mut impl FnMut(&str)) {
-        let step = Step::ALL.into_iter().find(|step| title(step.name()) == name);
-        if step.is_some_and(Step::is_undo) {
+        if step(name).is_some_and(Step::is_undo) {
             if !state.comment.contains("Is the undo of ") {
                 breach("an undo must say what it takes back");
             }

@@ -2,10 +2,15 @@
 
 import ast
 import os
+import re
 import threading
 
 import schemathesis
-from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData, UseAfterFree
+from schemathesis.core.failures import Failure
+from schemathesis.openapi.checks import (
+    EnsureResourceAvailability, JsonSchemaError, MalformedMediaType, MissingContentType, MissingHeaders, RejectedPositiveData, UndefinedContentType, UnsupportedMethodResponse,
+    UseAfterFree,
+)
 
 # CPython 3.11 counts how deep a syntax tree is for all threads in one place, and now and then takes two that grow at once for a fault of its own
 # (https://github.com/python/cpython/issues/106905). Hypothesis reads its own sources so; our workers are threads.
@@ -25,8 +30,38 @@ BEYOND_SCHEMAS = {
     "INVALID_EVENT_DATE": "a date must be in the future, and a range must not end before it begins",
     "INVALID_AMOUNT": "an amount must be the payment's",
     "INVALID_SELECTOR": "a replay must say which events it means, by at least one of four fields",
+    "WEAK_PASSWORD": "a password must not be among the commonest, nor hardly more than its owner's names",
+    "PUSH_ENDPOINT_UNKNOWN": "a device must be one of the application that is configured",
+    "PROOF_INVALID": "a token must be one that was mailed",
+    "ENROLMENT_INVALID": "a device's one-time token must be one that was given out",
     "INVALID_PRICE": "an amount has two decimals at most: `multipleOf` divides binary fractions, and would refuse some that have",
 }
+
+# The same for a single field of a call, where the code is the general one.
+FIELDS_BEYOND_SCHEMAS = {
+    ("POST /payments/stripe/events", "Stripe-Signature"): "a signature is made with the webhook's secret",
+    ("GET /admissions/{id}", "id"): "the last six digits of an admission's id count from 1",
+    ("GET /admissions/{id}/code.svg", "id"): "the last six digits of an admission's id count from 1",
+    ("POST /check-in-lists/{id}/devices", "gates"): "a device scans at gates of its list",
+    ("POST /inventory/{id}/check-in-lists", "closesAt"): "a list closes after it opens",
+    ("POST /payments/{id}/refund", "Idempotency-Key"): "the refund of a part needs an Idempotency-Key, that of the whole does not",
+    ("POST /users/me/second-factor/confirm", "code"): "a code must be the authenticator app's at this time",
+    **{
+        (call, name): "a name of a person must not read as a link or an address"
+        for call in ("POST /users", "POST /users/register", "PUT /users/{id}")
+        for name in ("firstName", "lastName")
+    },
+    ("POST /tickets", "currency"): "expectedTotal and currency go together",
+    ("POST /tickets", "expectedTotal"): "expectedTotal and currency go together",
+}
+
+# The form of an answer, as apart from its status. An answer that a platform's gateway gives by itself, in a form that the template does not set there, is not
+# checked against the document in these.
+FORM = (JsonSchemaError, MalformedMediaType, MissingContentType, MissingHeaders, UndefinedContentType)
+# Where such findings are counted. Not set where the gateway answers as the template says.
+FOREIGN = os.environ.get("BOXOFFICE_CONTRACT_FOREIGN")
+
+ID = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
 
 READ_MODELS = {"/inventory/{id}/sales", "/users/{id}/bookings"}
 
@@ -36,6 +71,15 @@ NOBODY = "usr_00000000000000000000000000000000"
 # What the run calls with, and sessions to end in their place. A token that was made up stays as it is.
 TOKENS = {f"Bearer {token}" for token in os.environ["BOXOFFICE_CONTRACT_TOKENS"].split(",")}
 SPARE_TOKENS = os.environ["BOXOFFICE_CONTRACT_SPARE_TOKENS"].split(",")
+
+ACTS_ON_A_USER = {
+    "PUT /users/{id}",
+    "DELETE /users/{id}",
+    "POST /users/{id}/suspend",
+    "POST /users/{id}/second-factor/reset",
+    "DELETE /users/{id}/sessions",
+    "DELETE /users/{id}/sessions/{sessionId}",
+}
 
 FAR_AHEAD = "2035-06-01T20:00:00.000Z"
 
@@ -47,7 +91,7 @@ def is_positive(case) -> bool:
 @schemathesis.hook
 def before_call(context, case, kwargs):
     label = case.operation.label
-    if label in ("PUT /users/{id}", "DELETE /users/{id}") and (case.path_parameters or {}).get("id") in SPARED_USERS:
+    if label in ACTS_ON_A_USER and (case.path_parameters or {}).get("id") in SPARED_USERS:
         case.path_parameters["id"] = NOBODY
     if label in ("POST /users/logout", "POST /users/me/password") and (case.headers or {}).get("Authorization") in TOKENS:
         case.headers["Authorization"] = f"Bearer {SPARE_TOKENS.pop() if len(SPARE_TOKENS) > 1 else SPARE_TOKENS[0]}"
@@ -56,16 +100,33 @@ def before_call(context, case, kwargs):
         case.body["eventDate"] = FAR_AHEAD
 
 
+def is_foreign(failure: Failure, response) -> bool:
+    """Whether this is about the form of an answer of the gateway's own: every answer of a function has a correlation id."""
+    return FOREIGN is not None and isinstance(failure, FORM) and not any(name.lower() == "x-correlation-id" for name in response.headers)
+
+
 @schemathesis.hook
 def filter_failure(context, failure, case, response) -> bool:
     """Whether this failure counts."""
+    if is_foreign(failure, response):
+        with open(FOREIGN, "a") as notes:
+            notes.write(f"{response.status_code}\n")
+        return False
     # Read models follow within moments, as their document says: what was made a moment ago may not be in them yet. And they outlive what they are
     # about: what was sold and booked stays known when the event is off sale and the user gone.
     if isinstance(failure, (EnsureResourceAvailability, UseAfterFree)) and case.operation.path in READ_MODELS:
         return False
+    # Where a path's word does not take the method, AWS and LocalStack ask its sibling with a variable (docs/adr/0010-rest-api-and-refuse-route.md), which refuses the
+    # word as an id.
+    if isinstance(failure, UnsupportedMethodResponse) and response.status_code == 400 and b'"INVALID_ID"' in response.content:
+        return False
     if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
         return True
     try:
-        return response.json().get("code") not in BEYOND_SCHEMAS
+        problem = response.json()
     except ValueError:
         return True
+    # A link that the tool inferred from names alone may put another call's answer where an id must be.
+    if problem.get("code") == "INVALID_ID" and not ID.match(str((case.path_parameters or {}).get(problem.get("field"), ""))):
+        return False
+    return problem.get("code") not in BEYOND_SCHEMAS and (case.operation.label, problem.get("field")) not in FIELDS_BEYOND_SCHEMAS

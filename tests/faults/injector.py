@@ -4,7 +4,7 @@
 the step's real program the event, and relays whatever the program wants of AWS and of the payment provider, so that it can kill, freeze or cut off that
 program at exactly one of its writes. The program is the deployed one and knows nothing of this.
 
-What to do for a booking is in `<folder>/<correlation id>.json`, a list of faults by state; what was done is appended to `<folder>/<correlation id>.jsonl`, a line an
+What to do for a booking is in `<folder>/<client correlation id>.json`, a list of faults by state; what was done is appended to `<folder>/<client correlation id>.jsonl`, a line an
 attempt. Only the standard library: it runs wherever the emulator starts a process.
 """
 
@@ -61,7 +61,7 @@ def post_answer(request_id: str, kind: str, answer: object) -> None:
 def correlation_of(event: dict) -> str:
     """Where the event says which booking it is about: every state's input says so in one of these places."""
     message = json.loads(event["MessageBody"]) if "MessageBody" in event else {}
-    found = event.get("correlationId") or event.get("trace", {}).get("correlationId") or message.get("correlationId")
+    found = event.get("clientCorrelationId") or event.get("trace", {}).get("clientCorrelationId") or message.get("clientCorrelationId")
     return str(found)
 
 
@@ -112,6 +112,10 @@ class Attempt:
             case "refusal":
                 self.happened += 1
                 return "error", {"errorType": self.fault["error"], "errorMessage": "a refusal that a test has planned"}
+            case "unheard":
+                # Done, as far as the machine can tell, and a task token goes nowhere. A call that failed would not do: AWS then fails the task, and some emulators wait on.
+                self.happened += 1
+                return "response", {}
             case "duplicate" if self.earlier_attempts() == 0:
                 return self.twice_at_once()
             case "duplicate":

@@ -42,7 +42,7 @@ impl Api {
         Self { http: self.http.noting(seen), ..self }
     }
 
-    /// Whose calls these are.
+    /// The caller.
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }

@@ -28,17 +28,17 @@ pub struct BoxOffice {
     pub manager: Person,
     /// As an ADMIN does.
     pub admin: Person,
-    /// What it wrote.
+    /// The stored events.
     pub tables: Tables,
-    /// What it said.
+    /// The events on the bus.
     pub bus: Bus,
-    /// What its state machine did.
+    /// The executions of the state machine.
     pub machine: Machine,
-    /// What its events promise.
+    /// The contracts of the events.
     pub contracts: Contracts,
-    /// What it sent to people.
+    /// The messages sent to people.
     pub mailbox: Mailbox,
-    /// What its functions logged.
+    /// The functions' logs.
     pub logs: Logs,
     /// As an operator sees it who has AWS's credentials.
     pub terminal: Terminal,
@@ -83,7 +83,7 @@ impl BoxOffice {
             bus: Bus::new(aws_sdk_eventbridge::Client::new(&aws), sqs.clone(), stack.clone()),
             machine: Machine::new(aws_sdk_sfn::Client::new(&aws), stack.clone()),
             contracts: Contracts::of_this_checkout(),
-            mailbox: Mailbox::of(&stack)?,
+            mailbox: Mailbox::of(&stack).await?,
             logs: Logs::new(aws_sdk_cloudwatchlogs::Client::new(&aws), stack.clone()),
             terminal: Terminal::new(stack.clone()),
             ssm: aws_sdk_ssm::Client::new(&aws),
@@ -193,7 +193,7 @@ impl BoxOffice {
     }
 }
 
-async fn aws_config_for(stack: &Stack) -> aws_config::SdkConfig {
+pub(crate) async fn aws_config_for(stack: &Stack) -> aws_config::SdkConfig {
     let http_client = Builder::new().tls_provider(Tls::Rustls(CryptoMode::Ring)).build_https();
     let retries = RetryConfig::standard().with_max_attempts(5).with_max_backoff(Duration::from_secs(2));
     let mut loader = aws_config::defaults(BehaviorVersion::latest())

@@ -1,4 +1,4 @@
-//! What went wrong, in words, and at which line of which test.
+//! A failure in words, with the line of the test it happened at.
 
 use std::{error::Error, fmt, panic::Location};
 
@@ -6,7 +6,7 @@ use std::{error::Error, fmt, panic::Location};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Failure(String);
 
-/// What a helper gives back.
+/// The result of a helper.
 pub type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
@@ -49,7 +49,7 @@ impl fmt::Debug for Failure {
 
 impl Error for Failure {}
 
-/// What a test gives back. The conversion, made by `?`, notes the line of the test.
+/// The result of a test. The conversion, made by `?`, notes the line of the test.
 pub type Verdict = Result<(), FailedAt>;
 
 /// A [`Failure`], and the line of the test that met it.

@@ -161,7 +161,7 @@ impl Request {
     }
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The method and the URL that it answers.
@@ -182,6 +182,12 @@ impl Reply {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The challenge of a 401. API Gateway passes the header of a function on under another name.
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html>
+    pub fn challenge(&self) -> Option<&str> {
+        self.header("www-authenticate").or_else(|| self.header("x-amzn-remapped-www-authenticate"))
     }
 
     /// The body of a reply with this status.

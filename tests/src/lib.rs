@@ -22,6 +22,7 @@
 //! | [`operator`] | the operator's command, at a terminal |
 //! | [`provider`] | the local payment provider: its faults, its journal, its ledger |
 //! | [`contract`] | `events/*.schema.json`, and whether an event keeps to them |
+//! | [`platform`] | what the platform under the stack can show |
 //! | [`race`] | many buyers at one moment, and the judge of what they got |
 //! | [`on_sale`] | a sale that everybody comes to: its judge and its figures |
 //! | [`workers`] | the emulator's Lambda processes, to be killed |
@@ -41,6 +42,7 @@ pub mod model;
 pub mod on_sale;
 pub mod operator;
 pub mod people;
+pub mod platform;
 pub mod provider;
 pub mod race;
 pub mod stack;

@@ -1,4 +1,4 @@
-//! What the functions logged, as `CloudWatch` keeps it.
+//! The functions' logs, as `CloudWatch` keeps them.
 
 use crate::{Failure, Outcome, stack::Stack};
 use aws_sdk_cloudwatchlogs::Client;

@@ -26,7 +26,7 @@ pub struct Execution {
     pub arn: String,
     /// `RUNNING`, `SUCCEEDED`, `FAILED`, …
     pub status: String,
-    /// What it was started with.
+    /// The execution's input.
     pub input: String,
 }
 
@@ -48,11 +48,23 @@ impl Machine {
     /// # Errors
     /// When Step Functions does not answer.
     pub async fn executions_about(&self, ticket_id: &str) -> Outcome<Vec<Execution>> {
+        self.executions(self.arn()?, ticket_id).await
+    }
+
+    /// The executions that walk over the bookings of this event, newest first.
+    ///
+    /// # Errors
+    /// When Step Functions does not answer.
+    pub async fn walks_over(&self, inventory_id: &str) -> Outcome<Vec<Execution>> {
+        self.executions(self.stack.output("EventCancellationArn")?, inventory_id).await
+    }
+
+    async fn executions(&self, machine: &str, about: &str) -> Outcome<Vec<Execution>> {
         // A test's own executions are among the newest; a busy stack's thousands of others need not be read.
         const NEWEST: usize = 400;
         let mut items: Vec<ExecutionListItem> = Vec::new();
         let mut pages =
-            self.client.list_executions().state_machine_arn(self.arn()?).max_results(100).into_paginator().send();
+            self.client.list_executions().state_machine_arn(machine).max_results(100).into_paginator().send();
         while let Some(page) = pages.next().await {
             items.extend_from_slice(page.map_err(|e| failed(&e))?.executions());
             if items.len() >= NEWEST {
@@ -63,7 +75,7 @@ impl Machine {
         let mut about_it = Vec::new();
         for item in items.iter().take(NEWEST) {
             let execution = self.execution(item.execution_arn()).await?;
-            if execution.input.contains(ticket_id) {
+            if execution.input.contains(about) {
                 about_it.push(execution);
             }
         }

@@ -1,4 +1,4 @@
-//! What was sent to people: mails and text messages, as a local stack keeps them in place of delivering them.
+//! Messages sent to people: mails and text messages, as a local stack keeps them in place of delivering them.
 
 use crate::{
     Failure, Outcome,
@@ -19,12 +19,14 @@ pub struct Mailbox {
     keeper: Option<Keeper>,
 }
 
-/// Who keeps what was sent: each emulator in its own way. AWS delivers it.
+/// The keeper of sent messages: each emulator has its own way. AWS delivers them.
 #[derive(Debug, Clone)]
 enum Keeper {
     Embedded(Http),
     LocalStack(Http),
 }
+
+const EMBEDDED_MAILS: [&str; 3] = ["_ministack", "ses", "messages"];
 
 /// A mail as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -95,13 +97,13 @@ struct Text {
 }
 
 impl Mailbox {
-    pub(crate) fn of(stack: &Stack) -> Outcome<Self> {
-        let http = stack.aws_endpoint.as_deref().map(Http::new).transpose()?;
-        let keeper = http.map(|http| match stack.target.as_deref() {
-            Some("localstack") => Keeper::LocalStack(http),
-            _ => Keeper::Embedded(http),
-        });
-        Ok(Self { keeper })
+    pub(crate) async fn of(stack: &Stack) -> Outcome<Self> {
+        let Some(http) = stack.aws_endpoint.as_deref().map(Http::new).transpose()? else {
+            return Ok(Self { keeper: None });
+        };
+        // Asked for its way, not for its name.
+        let embedded = http.get(EMBEDDED_MAILS).send().await?.status == 200;
+        Ok(Self { keeper: Some(if embedded { Keeper::Embedded(http) } else { Keeper::LocalStack(http) }) })
     }
 
     fn keeper(&self) -> Outcome<&Keeper> {
@@ -115,7 +117,7 @@ impl Mailbox {
     pub async fn mails_to(&self, address: &str) -> Outcome<Vec<Mail>> {
         let all: Vec<Mail> = match self.keeper()? {
             Keeper::Embedded(http) => {
-                let mails: EmbeddedMails = http.get(["_ministack", "ses", "messages"]).send().await?.answer(200)?;
+                let mails: EmbeddedMails = http.get(EMBEDDED_MAILS).send().await?.answer(200)?;
                 mails.messages.into_values().flatten().collect()
             }
             Keeper::LocalStack(http) => {

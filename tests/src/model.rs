@@ -1,4 +1,4 @@
-//! What the API answers, as types.
+//! The API's answers, as types.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{collections::BTreeMap, fmt};
@@ -37,9 +37,9 @@ impl fmt::Display for Cents {
 pub struct Seats {
     /// Anyone may hold these.
     pub available: u32,
-    /// Of tickets not yet paid, or reserved by hand.
+    /// Seats of tickets not yet paid, or reserved by hand.
     pub held: u32,
-    /// Of confirmed tickets.
+    /// Seats of confirmed tickets.
     pub sold: u32,
 }
 
@@ -71,6 +71,7 @@ pub struct Inventory {
     pub price: Cents,
     pub currency: String,
     pub location: String,
+    pub on_sale: bool,
     pub version: u64,
     pub created_at: String,
     pub updated_at: String,
@@ -81,7 +82,7 @@ pub struct Inventory {
 /// A page of a list.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The page's items.
     pub items: Vec<T>,
     /// Leads to the next page; absent on the last.
     pub next: Option<String>,
@@ -149,6 +150,9 @@ pub struct Payment {
     pub payment_method: String,
     pub status: PaymentStatus,
     pub transaction_id: String,
+    pub next_action: Option<NextAction>,
+    pub last_error: Option<String>,
+    pub tries_left: u32,
     pub failure_reason: Option<String>,
     pub refund_reason: Option<String>,
     pub payable_until: String,
@@ -157,6 +161,15 @@ pub struct Payment {
     pub updated_at: String,
     /// Only an ADMIN sees a payment that was deleted.
     pub deleted_at: Option<String>,
+}
+
+/// The act that the buyer owes before a payment can succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the API's own names, described in its README")]
+pub struct NextAction {
+    pub redirect_url: Option<String>,
+    pub client_secret: String,
 }
 
 /// Somebody with a log-in.
@@ -178,7 +191,7 @@ pub struct User {
     pub updated_at: String,
 }
 
-/// What a log-in gives, and a renewal of one.
+/// The answer to a log-in, and to a renewal of one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the API's own names, described in its README")]
@@ -188,10 +201,11 @@ pub struct LogIn {
     pub expires_in: u64,
     pub refresh_token: String,
     pub refresh_expires_in: u64,
+    pub device_token: Option<String>,
     pub user: User,
 }
 
-/// What has become of a message.
+/// A message's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the API's own names, described in its README")]
@@ -220,7 +234,7 @@ pub struct Notification {
     pub event_id: Option<String>,
 }
 
-/// What of an event's seats was held, sold and given back, and the money of it.
+/// An event's seats that were held, sold and given back, and the money of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "the API's own names, described in its README")]
 pub struct Figures {
@@ -267,7 +281,7 @@ pub enum SagaStatus {
     NeedsAttention,
 }
 
-/// What a booking's saga did.
+/// The record of a booking's saga.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the API's own names, described in its README")]
@@ -311,12 +325,13 @@ pub struct Step {
     pub error_message: Option<String>,
 }
 
-/// What the health check found.
+/// The findings of the health check.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Health {
-    /// `UP`, `DEGRADED` or `DOWN`: the worst of the checks.
+    /// `UP`, `DEGRADED` or `DOWN`: the worst of the checks. A stranger is never told `DEGRADED`.
     pub status: String,
-    /// What was looked at.
+    /// The parts that were checked, for an ADMIN.
+    #[serde(default)]
     pub checks: Vec<Check>,
 }
 
@@ -324,7 +339,7 @@ pub struct Health {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// What.
+    /// The name.
     pub name: String,
     /// `UP`, `DEGRADED` or `DOWN`.
     pub status: String,
@@ -353,13 +368,13 @@ pub struct Problem {
 /// An event, as the event store keeps it and the bus carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DomainEvent {
-    /// What the platform needs to know.
+    /// The facts that the platform needs.
     pub metadata: EventMetadata,
-    /// What is stated.
+    /// The facts that the event states.
     pub data: BTreeMap<String, serde_json::Value>,
 }
 
-/// What the platform needs to know of an event.
+/// The facts that the platform needs of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the API's own names, described in its README")]
@@ -372,6 +387,8 @@ pub struct EventMetadata {
     pub occurred_at: String,
     pub correlation_id: String,
     pub causation_id: String,
+    pub actor: String,
+    pub client_correlation_id: Option<String>,
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Of these.
+    /// Those of them that were replays.
     pub fn of(mut durations: Vec<Duration>) -> Self {
         durations.sort_unstable();
         let at = |percent: usize| {
@@ -119,7 +119,7 @@ impl Latency {
     }
 }
 
-/// What a sale measured.
+/// The measurements of a sale.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names of the report's lines")]

@@ -11,12 +11,12 @@ pub struct Terminal {
     stack: Arc<Stack>,
 }
 
-/// What a command came to.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Told {
     /// Its exit code.
     pub code: i32,
-    /// What it answered.
+    /// The command's answer.
     pub answer: String,
 }
 

@@ -1,4 +1,4 @@
-//! Who calls the API: buyers, a MANAGER and an ADMIN, each with an account and a log-in of their own.
+//! The callers of the API: buyers, a MANAGER and an ADMIN, each with an account and a log-in of their own.
 //!
 //! The ADMIN is the one that the set-up made; one MANAGER serves all tests of a process, since a password hash is slow on purpose; every test has a buyer
 //! of its own, and may register more.
@@ -10,7 +10,7 @@ use crate::{
     model::{LogIn, User},
     story::Body,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     env,
     ops::Deref,
@@ -28,14 +28,14 @@ use tokio::{
 pub struct Account {
     /// As it was registered.
     pub user: User,
-    /// What they log in with.
+    /// The password.
     pub password: String,
 }
 
 /// Somebody who calls the API: its calls, made in their name.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Who.
+    /// The user's account.
     pub account: Account,
     api: Api,
 }
@@ -93,6 +93,16 @@ impl Person {
     /// When it is refused.
     pub async fn log_in(&self) -> Outcome<LogIn> {
         self.api.log_in(&self.account.user.username, &self.account.password).send().await?.answer(200)
+    }
+
+    /// The id of their newest session.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn newest_session(&self) -> Outcome<String> {
+        let sessions: Value = self.get(&format!("/users/{}/sessions", self.id())).send().await?.answer(200)?;
+        let newest = sessions.pointer("/items/0/id").and_then(Value::as_str);
+        newest.map(str::to_owned).ok_or_else(|| Failure::new(format!("no session in {sessions}")))
     }
 
     /// The access token that their calls carry now.

@@ -12,7 +12,7 @@ pub struct Provider {
     http: Http,
 }
 
-/// What goes wrong.
+/// A fault of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -26,7 +26,7 @@ pub enum Fault {
     Delay,
 }
 
-/// Which requests it happens to: those of one booking, found by what its payment's creation says.
+/// The requests that a fault meets: those of one booking, found by what its payment's creation says.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Which {
@@ -82,17 +82,33 @@ pub struct Received {
     pub method: String,
     /// Its path.
     pub path: String,
-    /// What was answered, or would have been.
+    /// The answer, also one that was never delivered.
     pub status: Option<u16>,
     /// Whether the answer was an earlier one given again under the same idempotency key.
     pub replayed: Option<bool>,
-    /// What became of the payment, or the error's code.
+    /// The payment's status afterwards, or the error's code.
     pub outcome: Option<String>,
     /// The fault that happened to it.
     pub fault: Option<String>,
 }
 
-/// What one payment moved in the end.
+/// One attempt to deliver an event.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Delivery {
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The answer's status, or in a word why there is none.
+    pub outcome: serde_json::Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Intent {
+    id: String,
+    status: String,
+}
+
+/// The money that one payment moved in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Money {
     /// Cents taken.
@@ -144,7 +160,7 @@ impl Provider {
         self.http.get(["_control", "requests"]).query("contains", about).send().await?.answer(200)
     }
 
-    /// What a booking's payments moved in the end, all of them together.
+    /// The money that a booking's payments moved in the end, all of them together.
     ///
     /// # Errors
     /// When the provider does not answer.
@@ -155,17 +171,80 @@ impl Provider {
         Ok(Money { charged: sum(|line| line.charged), refunded: sum(|line| line.refunded) })
     }
 
-    /// How often a booking's money was really taken: confirmations carried out, not answered again.
+    /// The header with which the provider would deliver this body.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub async fn sign(&self, body: &str) -> Outcome<String> {
+        #[derive(Deserialize)]
+        struct Signed {
+            signature: String,
+        }
+        let request = self.http.post(["_control", "webhook", "sign"]).json(&json!({ "body": body }));
+        request.send().await?.answer(200).map(|signed: Signed| signed.signature)
+    }
+
+    /// Mishandles the provider's events about this booking from now on.
+    ///
+    /// # Errors
+    /// When the provider does not understand.
+    pub async fn mishandle(&self, about: &str, act: &str, delay_ms: u32) -> Outcome<()> {
+        let order = json!({ "act": act, "bodyContains": about, "times": -1, "delayMs": delay_ms });
+        self.http.post(["_control", "webhook", "mischief"]).json(&order).send().await?.with_status(201).map(|_| ())
+    }
+
+    /// The API's answers to the provider's events about this booking, oldest first.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub async fn deliveries(&self, about: &str) -> Outcome<Vec<Delivery>> {
+        self.http.get(["_control", "webhook", "deliveries"]).query("contains", about).send().await?.answer(200)
+    }
+
+    /// Posts an event that the provider's account never had, and says how it was answered.
+    ///
+    /// # Errors
+    /// When it cannot be posted.
+    pub async fn forge(&self, event: &serde_json::Value) -> Outcome<serde_json::Value> {
+        #[derive(Deserialize)]
+        struct Answered {
+            status: serde_json::Value,
+        }
+        let request = self.http.post(["_control", "webhook", "forge"]).json(event);
+        request.send().await?.answer(200).map(|answered: Answered| answered.status)
+    }
+
+    /// The name of the booking's last payment intent.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn intent(&self, about: &str) -> Outcome<String> {
+        let intents: Vec<Intent> =
+            self.http.get(["_control", "intents"]).query("contains", about).send().await?.answer(200)?;
+        let last = intents.into_iter().next_back().map(|intent| intent.id);
+        last.ok_or_else(|| crate::Failure::new(format!("{about} has no payment intent")))
+    }
+
+    /// The buyer of this booking is through with their bank's page.
+    ///
+    /// # Errors
+    /// When nothing waits for them.
+    pub async fn authenticate(&self, about: &str, succeeds: bool) -> Outcome<()> {
+        let intents: Vec<Intent> =
+            self.http.get(["_control", "intents"]).query("contains", about).send().await?.answer(200)?;
+        let waits = intents.iter().find(|intent| intent.status == "requires_action");
+        let waits = waits.ok_or_else(|| crate::Failure::new(format!("no payment of {about} waits for its buyer")))?;
+        let path = ["_control", "intents", waits.id.as_str(), "authenticate"];
+        self.http.post(path).json(&json!({ "succeeded": succeeds })).send().await?.with_status(204).map(|_| ())
+    }
+
+    /// How often a booking's money was really taken: payment intents that were charged. The provider charges none of them twice.
     ///
     /// # Errors
     /// When the provider does not answer.
     pub async fn charges(&self, about: &str) -> Outcome<usize> {
-        let requests = self.requests(about).await?;
-        let charged = |request: &&Received| {
-            request.path.ends_with("/confirm")
-                && request.replayed == Some(false)
-                && request.outcome.as_deref() == Some("succeeded")
-        };
-        Ok(requests.iter().filter(charged).count())
+        let lines: Vec<Money> =
+            self.http.get(["_control", "ledger"]).query("contains", about).send().await?.answer(200)?;
+        Ok(lines.iter().filter(|line| line.charged > 0).count())
     }
 }

@@ -4,12 +4,12 @@ use crate::{Outcome, ensure};
 use std::{sync::Arc, time::Instant};
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// What one buyer got, and when.
+/// One buyer's answer, and when it came.
 #[derive(Debug, Clone)]
 pub struct Attempt<T> {
     started: Instant,
     ended: Instant,
-    /// What came back.
+    /// The answer.
     pub got: T,
 }
 
@@ -41,7 +41,7 @@ pub fn most_at_once<T>(attempts: &[Attempt<T>]) -> usize {
     attempts.iter().map(|attempt| under_way(attempt.started)).max().unwrap_or(0)
 }
 
-/// What a buyer can get: seats, or a clean refusal. Anything else is neither.
+/// A buyer gets seats or a clean refusal. Anything else is neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Got {
     /// So many seats.

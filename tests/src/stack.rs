@@ -21,7 +21,7 @@ pub struct Stack {
     pub payments_url: Option<String>,
     /// The stack's name in `CloudFormation`.
     pub stack_name: String,
-    /// What answers AWS's APIs: `embedded`, `localstack`, or AWS itself where it is absent.
+    /// The service that answers AWS's APIs: `embedded`, `localstack`, or AWS itself where it is absent.
     pub target: Option<String>,
     /// The template's outputs.
     pub outputs: BTreeMap<String, String>,

@@ -12,8 +12,8 @@ use crate::{
     BoxOffice, Failure, Outcome, ensure,
     http::{Reply, Request},
     model::{
-        Cents, Inventory, Notification, NotificationStatus, Payment, PaymentStatus, Saga, SagaStatus, Seats, Ticket,
-        TicketStatus,
+        Cents, Inventory, NextAction, Notification, NotificationStatus, Payment, PaymentStatus, Saga, SagaStatus,
+        Seats, Ticket, TicketStatus,
     },
     people::Person,
     provider::Money,
@@ -57,14 +57,16 @@ fn from_now(duration: time::Duration) -> String {
     instant.replace_nanosecond(0).unwrap_or(instant).format(&Rfc3339).unwrap_or_default()
 }
 
-/// What a buyer pays with, by how it behaves.
+/// A card, by how it behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Card {
     /// Is charged.
     Good,
     /// Is declined.
     Declined,
-    /// Asks its holder to confirm at the bank, which nobody does while a booking waits.
+    /// Is declined in other ways, each another card.
+    DeclinedToo(u8),
+    /// Asks its holder to confirm at the bank that it is they who pay.
     AsksForAction,
 }
 
@@ -74,7 +76,11 @@ impl Card {
         match self {
             Self::Good => "pm_card_visa",
             Self::Declined => "pm_card_chargeDeclined",
-            Self::AsksForAction => "pm_card_authenticationRequired",
+            Self::DeclinedToo(0) => "pm_card_chargeDeclinedInsufficientFunds",
+            Self::DeclinedToo(1) => "pm_card_chargeDeclinedExpiredCard",
+            Self::DeclinedToo(2) => "pm_card_chargeDeclinedIncorrectCvc",
+            Self::DeclinedToo(_) => "pm_card_chargeDeclinedProcessingError",
+            Self::AsksForAction => "pm_card_threeDSecure2Required",
         }
     }
 }
@@ -92,15 +98,16 @@ impl Body {
         }
     }
 
-    /// What puts such an event on sale.
+    /// The request that puts such an event on sale, with limits that are in nobody's way.
     pub fn show(seats: u32) -> Self {
         Self::of(json!({
             "eventName": fresh("Show"), "eventDate": in_days(30), "totalSeats": seats,
             "price": 49.90, "currency": "EUR", "location": "Concert Hall, Vienna",
+            "maxPerOrder": 60, "maxHeldPerBuyer": 1_000_000, "maxPerBuyer": 1_000_000,
         }))
     }
 
-    /// What registers somebody whom nobody knows yet.
+    /// The request that registers somebody whom nobody knows yet.
     pub fn user() -> Self {
         let username = fresh("buyer");
         Self::of(json!({
@@ -209,6 +216,43 @@ impl Show {
 }
 
 impl BoxOffice {
+    /// Somebody shows that they read the mail of their address: of the one that waits to be theirs, or of the one they registered with.
+    ///
+    /// # Errors
+    /// When no mail comes, or its token is refused.
+    pub async fn verified_at(&self, person: &Person, email: &str) -> Outcome<()> {
+        person.post("/users/me/email-verification").send().await?.with_status(204)?;
+        let mail = self.mailbox.until_mailed_about(email, "Verify your email address").await?;
+        let token = mail.body_text.lines().find(|line| line.len() == 43).unwrap_or_default();
+        self.api.post("/users/email-verification").json(&json!({ "token": token })).send().await?.with_status(204)?;
+        Ok(())
+    }
+
+    /// Somebody shows that they read the mail of the address they registered with: only then are messages sent there.
+    ///
+    /// # Errors
+    /// As [`Self::verified_at`].
+    pub async fn verified(&self, person: &Person) -> Outcome<()> {
+        self.verified_at(person, person.email()).await
+    }
+
+    /// Somebody shows that they read the text messages to this number.
+    ///
+    /// # Errors
+    /// When no message comes, or its token is refused.
+    pub async fn verified_by_phone(&self, person: &Person, phone: &str) -> Outcome<()> {
+        person.post("/users/me/phone-verification").send().await?.with_status(204)?;
+        let text = until(format_args!("a text message has come to {phone}"), SOON, async || {
+            let texts = self.mailbox.texts_to(phone).await?;
+            Ok(Look::done_if(!texts.is_empty(), texts))
+        })
+        .await?;
+        let token = text.iter().find_map(|text| text.split_whitespace().find(|word| word.len() == 12));
+        let body = json!({ "token": token.unwrap_or_default() });
+        self.api.post("/users/phone-verification").json(&body).send().await?.with_status(204)?;
+        Ok(())
+    }
+
     /// Waits until so many messages to this person are settled, and shows them, the newest first.
     ///
     /// # Errors
@@ -223,12 +267,12 @@ impl BoxOffice {
     }
 }
 
-/// What a buyer is about to send.
+/// An order that a buyer is about to send.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Order {
     house: BoxOffice,
-    /// Who sends it.
+    /// The buyer.
     pub buyer: Person,
     /// The body.
     pub body: Body,
@@ -267,8 +311,8 @@ impl Order {
         self.request().send().await
     }
 
-    /// The answer, the order sent again under its own key for as long as there is none but 503: what the API asks of its clients, and what a laptop that is
-    /// asked 200 things at once may need.
+    /// The answer to the order, retried under its own key while the platform answers 502, 503 or 504: the API asks its clients to do so, and a
+    /// laptop that is asked 200 things at once needs it.
     ///
     /// # Errors
     /// When there is none in time.
@@ -276,7 +320,7 @@ impl Order {
         let deadline = Instant::now() + AFTER_ALL_RETRIES;
         loop {
             let reply = self.sent().await?;
-            if reply.status != 503 || Instant::now() > deadline {
+            if !matches!(reply.status, 502..=504) || Instant::now() > deadline {
                 return Ok(reply);
             }
             // What its Retry-After says.
@@ -305,7 +349,7 @@ impl Order {
 #[derive(Debug, Clone)]
 pub struct Booking {
     house: BoxOffice,
-    /// Whose it is, and who asks after it.
+    /// The owner, who also asks after it.
     pub buyer: Person,
     /// The ticket as it was when it was booked.
     pub ticket: Ticket,
@@ -351,7 +395,7 @@ impl Booking {
         self.buyer.saga(self.id()).await
     }
 
-    /// What was stored of it.
+    /// The stored events of the booking.
     ///
     /// # Errors
     /// When it cannot be read, or an event breaks its contract.
@@ -359,7 +403,7 @@ impl Booking {
         History::read(&self.house, self.id(), &self.reservation_id(), self.payment_id()).await
     }
 
-    /// What the provider charged and gave back for it.
+    /// The amounts that the provider charged and gave back for it.
     ///
     /// # Errors
     /// When the provider does not answer.
@@ -375,6 +419,48 @@ impl Booking {
         self.buyer.process(self.payment_id(), card.token()).send().await
     }
 
+    /// The buyer tries one declined card after another, until the payment has failed and the booking is undone.
+    ///
+    /// # Errors
+    /// When a card is not declined, or the booking goes on.
+    pub async fn declined_for_good(&self) -> Outcome<()> {
+        self.until_awaited().await?;
+        for card in [Card::Declined].into_iter().chain((0..4).map(Card::DeclinedToo)) {
+            self.pay(card).await?.refusal(402, "PAYMENT_DECLINED")?;
+        }
+        self.until_cancelled("PAYMENT_DECLINED").await?;
+        Ok(())
+    }
+
+    /// Waits for the act that the buyer owes before the payment can succeed: a visit to the page of their bank.
+    ///
+    /// # Errors
+    /// When nothing is asked of them.
+    pub async fn until_asked_for_action(&self) -> Outcome<NextAction> {
+        until(format_args!("the buyer of {} is asked to authenticate", self.id()), SOON, async || {
+            let found = self.payment().await.ok().and_then(|payment| payment.next_action);
+            Ok(found.map_or_else(|| Look::NotYet("no action".into()), Look::Done))
+        })
+        .await
+    }
+
+    /// The buyer is through with their bank's page.
+    ///
+    /// # Errors
+    /// When the provider waits for nothing.
+    pub async fn authenticates(&self, succeeds: bool) -> Outcome<()> {
+        self.house.provider()?.authenticate(self.id(), succeeds).await
+    }
+
+    /// The buyer comes back from their bank's page, and asks how it went.
+    ///
+    /// # Errors
+    /// When nothing comes back.
+    pub async fn comes_back(&self) -> Outcome<Reply> {
+        let path = format!("/payments/{}/process", self.payment_id());
+        self.buyer.post(&path).json(&json!({})).send().await
+    }
+
     /// The buyer cancels.
     ///
     /// # Errors
@@ -383,28 +469,17 @@ impl Booking {
         self.buyer.cancel(self.id()).send().await
     }
 
-    /// Waits until the saga has made a payment for the buyer to pay.
+    /// Waits until the saga waits for the buyer, and gives the payment. The buyer may pay before that.
     ///
     /// # Errors
-    /// When it does not.
-    pub async fn until_payable(&self) -> Outcome<Payment> {
-        self.until_payment_is(PaymentStatus::Pending).await
-    }
-
-    /// Waits until the payment has this status.
-    ///
-    /// # Errors
-    /// When it never has.
-    pub async fn until_payment_is(&self, status: PaymentStatus) -> Outcome<Payment> {
-        until(format_args!("the payment of {} is {status:?}", self.id()), SOON, async || {
-            let reply = self.buyer.get(&format!("/payments/{}", self.payment_id())).send().await?;
-            if reply.status == 404 {
-                return Ok(Look::NotYet("no payment".into()));
-            }
-            let payment: Payment = reply.answer(200)?;
-            Ok(Look::done_if(payment.status == status, payment))
+    /// When the saga never does.
+    pub async fn until_awaited(&self) -> Outcome<Payment> {
+        until(format_args!("the saga of {} waits for its buyer", self.id()), SOON, async || {
+            let Some(saga) = self.saga_if_any().await? else { return Ok(Look::NotYet("no saga".into())) };
+            Ok(Look::done_if(saga.step("await-payment").is_some(), saga))
         })
-        .await
+        .await?;
+        self.payment().await
     }
 
     async fn saga_if_any(&self) -> Outcome<Option<Saga>> {
@@ -491,14 +566,12 @@ impl Booking {
     /// When the rule is broken.
     pub async fn check_money(&self) -> Outcome<()> {
         let (id, ticket) = (self.id(), self.now().await?);
-        let reply = self.buyer.get(&format!("/payments/{}", self.payment_id())).send().await?;
-        let payment: Option<Payment> = if reply.status == 404 { None } else { Some(reply.answer(200)?) };
-        let status = payment.map(|payment| payment.status);
+        let status = self.payment().await?.status;
         let provider = self.house.provider()?;
         let (money, charges) = (provider.money(id).await?, provider.charges(id).await?);
         match ticket.status {
             TicketStatus::Confirmed | TicketStatus::Completed => {
-                ensure!(status == Some(PaymentStatus::Success), "{id} is confirmed, its payment {status:?}");
+                ensure!(status == PaymentStatus::Success, "{id} is confirmed, its payment {status:?}");
                 let Cents(price) = ticket.total_amount;
                 ensure!(
                     money == (Money { charged: price, refunded: 0 }) && charges == 1,
@@ -507,15 +580,12 @@ impl Booking {
             }
             TicketStatus::Cancelled => {
                 use PaymentStatus::{Expired, Failed, Refunded};
-                ensure!(
-                    matches!(status, None | Some(Failed | Refunded | Expired)),
-                    "{id} is cancelled, its payment {status:?}"
-                );
+                ensure!(matches!(status, Failed | Refunded | Expired), "{id} is cancelled, its payment {status:?}");
                 ensure!(
                     money.charged == money.refunded && charges <= 1,
                     "{id} is cancelled; the provider says {money:?} in {charges} charges"
                 );
-                let refunded = status == Some(Refunded);
+                let refunded = status == Refunded;
                 ensure!(
                     refunded == (money.refunded > 0),
                     "{id}: its payment is {status:?}, the provider says {money:?}"

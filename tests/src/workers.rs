@@ -62,7 +62,7 @@ fn started_by_make_up(stack: &Stack) -> Outcome<Vec<u32>> {
     Ok(ids)
 }
 
-/// What the kernel says of a process.
+/// The kernel's description of a process.
 struct Stat {
     parent: u32,
     birth: String,

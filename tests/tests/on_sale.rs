@@ -76,7 +76,7 @@ where
     Ok(done?.into_iter().flatten().collect())
 }
 
-/// What an order got, and how long it took.
+/// The answer to an order, and how long it took.
 enum Got {
     Seat(Taken, Duration),
     Nothing(Refused, Duration),
@@ -141,13 +141,13 @@ fn millis(instant: &str) -> Outcome<Millis> {
     Ok(Millis::try_from(instant.unix_timestamp_nanos() / 1_000_000).unwrap_or(Millis::MAX))
 }
 
-/// What became of one ticket: confirmed, or cancelled with the times at which its seat began to go back and was.
+/// The fate of one ticket: confirmed, or cancelled with the times at which its seat began to go back and was.
 enum Became {
     Confirmed,
     Cancelled { returning: Millis, back: Millis },
 }
 
-/// Design section 8 of one ticket, from the event store, the saga's journal and the provider's ledger.
+/// The invariants of one ticket (docs/ARCHITECTURE.md), from the event store, the saga's journal and the provider's ledger.
 async fn became(house: &BoxOffice, ticket: String, price: u64) -> Outcome<(String, Became)> {
     let events = house.tables.events_of(&ticket).await?;
     let named = |name: &str| events.iter().filter(|event| event.event.metadata.event_type == name).count();
@@ -293,7 +293,7 @@ fn per_second(count: usize, within: Duration) -> f64 {
     u32::try_from(count).map_or(0.0, f64::from) / within.as_secs_f64()
 }
 
-/// What a box office of the test's own leaves out.
+/// The guard that a box office of the test's own leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Without {
     /// It reads how many seats there are, and then writes one less.

@@ -2,7 +2,9 @@
 //!
 //! A program of its own, after the others: it redrives whole queues.
 
-use boxoffice_e2e::{Booking, BoxOffice, Card, Failure, Outcome, Verdict, ensure};
+use boxoffice_e2e::{
+    Booking, BoxOffice, Failure, Outcome, Person, Verdict, ensure, mailbox::DEVICE_THAT_IS_GONE, story::Body,
+};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The commands of each page: what stands indented, begins with the command's name, and ends before its remark.
@@ -30,10 +32,19 @@ fn words(command: &str) -> Vec<String> {
     command.split('\'').enumerate().flat_map(quoted).collect()
 }
 
+/// The id of a message that could not be delivered.
+async fn failed(house: &BoxOffice) -> Outcome<String> {
+    let body = Body::user().with("notificationChannel", "PUSH").with("pushEndpoint", DEVICE_THAT_IS_GONE);
+    let lost = Person::register_as(&house.api, &body).await?;
+    house.verified(&lost).await?;
+    let message = house.until_notified(&lost, 1).await?.pop();
+    message.map(|message| message.id).ok_or_else(|| Failure::new("nobody was told that their device is gone"))
+}
+
 /// A booking whose saga says that its undo failed for good.
 async fn stuck(house: &BoxOffice) -> Outcome<Booking> {
-    let booking = house.show(10).await?.order(1).paid_with(Card::Good).booked().await?;
-    booking.until_confirmed().await?;
+    let booking = house.show(10).await?.order(1).booked().await?;
+    booking.until_awaited().await?;
     house.tables.record_as_stuck(booking.id()).await?;
     Ok(booking)
 }
@@ -46,7 +57,10 @@ async fn every_command_of_every_runbook_does_its_work() -> Verdict {
     for (page, commands) in pages {
         for command in commands {
             let booking = stuck(&house).await?;
-            let words: Vec<String> = command.iter().map(|word| word.replace("tkt_…", booking.id())).collect();
+            let message =
+                if command.iter().any(|word| word == "ntf_…") { failed(&house).await? } else { String::new() };
+            let filled = |word: &String| word.replace("tkt_…", booking.id()).replace("ntf_…", &message);
+            let words: Vec<String> = command.iter().map(filled).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let told = house.terminal.run(&words).await?;
             ensure!(told.code == 0, "{page}: boxoffice {} ended with {}: {}", words.join(" "), told.code, told.answer);

@@ -6,7 +6,7 @@
 
 mod migrating;
 
-use boxoffice_runtime::routes::ROUTES;
+use boxoffice_runtime::routes::{PAGES, ROUTES};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +75,14 @@ fn its_calls_are_the_routes() {
     let routes: BTreeSet<String> = ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     none("routes without documentation", routes.difference(&documented).cloned().collect());
     none("documented, but no route", documented.difference(&routes).cloned().collect());
+}
+
+// The shop's pages answer a browser in its own terms, and a program would learn nothing from them (ADR 47).
+#[test]
+fn pages_are_not_in_the_document() {
+    let paths = document()["paths"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    none("pages that the document calls", paths.into_iter().filter(|path| path.starts_with("/shop")).collect());
+    assert!(PAGES.iter().all(|page| page.path.starts_with("/shop")));
 }
 
 #[test]
@@ -174,7 +182,21 @@ fn every_example_is_what_its_schema_asks_for() {
 }
 
 #[test]
-fn who_may_call_is_declared() {
+fn an_order_is_valid_with_and_without_an_expected_total() {
+    let document = document();
+    let schema = standing_alone(&document, &json!({ "$ref": "#/components/schemas/NewTicket" }));
+    let plain = json!({ "eventName": "Late Show at the Ferris Wheel", "quantity": 2 });
+    let mut expecting = plain.clone();
+    expecting["expectedTotal"] = json!(99.8);
+    expecting["currency"] = json!("EUR");
+    none("a plain order", faults(&schema, &plain));
+    none("an order with an expected total", faults(&schema, &expecting));
+    expecting["currency"] = json!("euros");
+    assert!(!faults(&schema, &expecting).is_empty());
+}
+
+#[test]
+fn every_call_declares_its_callers() {
     let document = document();
     let operations = operations(&document);
     let mut wrong = Vec::new();

@@ -31,11 +31,11 @@ use std::{
     time::Duration,
 };
 
-/// What the model assumes.
+/// The model's assumptions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
-    /// What one partition takes.
+    /// The capacity of one partition.
     pub limits: Limits,
     /// How long `GetItem`, `BatchGetItem` and `Query` take.
     pub reads: Latency,
@@ -45,7 +45,9 @@ pub struct Settings {
     pub staleness: f64,
     /// Whether conditions are evaluated. A model without them is there to see whether the measurement notices.
     pub conditions: bool,
-    /// What latencies are drawn from.
+    /// Whether buyers' pools are kept. Without them a transaction's part about a pool takes nothing and refuses nothing: the same sale without purchase limits.
+    pub pools: bool,
+    /// The latencies to draw from.
     pub seed: u64,
 }
 
@@ -57,22 +59,23 @@ impl Default for Settings {
             transactions: Latency { p50: 8.0, p99: 25.0 },
             staleness: 20.0,
             conditions: true,
+            pools: true,
             seed: 1,
         }
     }
 }
 
-/// What was asked of the model, and what it answered.
+/// The requests that the model got, and its answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
     /// Calls that read.
     pub reads: u64,
-    /// Of these, turned down for want of units.
+    /// Those of them turned down for want of units.
     pub reads_throttled: u64,
     /// Transactions.
     pub transactions: u64,
-    /// Of these, committed.
+    /// Those of them committed.
     pub committed: u64,
     /// Cancelled, among others since another transaction had one of the items.
     pub conflicts: u64,
@@ -129,7 +132,7 @@ enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Key(String, String);
 
-/// What an item was, and since when; the last one is what it is.
+/// The versions of an item, each with its time; the last one is current.
 #[derive(Debug, Default)]
 struct History(Vec<(Duration, Option<Arc<Item>>)>);
 
@@ -222,6 +225,9 @@ fn scalar(item: &Item, name: &str) -> Option<String> {
     value.get("S").or_else(|| value.get("N"))?.as_str().map(str::to_owned)
 }
 
+/// How the key of a buyer's pool begins.
+const BUYER: &str = "BUYER#";
+
 fn key(item: &Item, keys: &Keys) -> Result<Key, Failure> {
     let part = |name: &str| scalar(item, name).ok_or_else(|| Failure::invalid(format!("the key lacks {name}")));
     Ok(Key(part(&keys.hash)?, keys.range.as_deref().map_or(Ok(String::new()), part)?))
@@ -249,7 +255,7 @@ impl State {
     }
 }
 
-/// What a part of a transaction makes of its item.
+/// The effect of a part of a transaction on its item.
 enum Write {
     Nothing,
     Put(Item),
@@ -265,6 +271,8 @@ struct Part<'a> {
     /// Whether its condition holds.
     holds: bool,
     wants_item: bool,
+    /// Whether the model looks at it at all.
+    kept: bool,
 }
 
 impl DynamoDb {
@@ -286,7 +294,7 @@ impl DynamoDb {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What has been asked so far.
+    /// The requests so far.
     pub fn tally(&self) -> Tally {
         self.state().tally
     }
@@ -327,13 +335,76 @@ impl DynamoDb {
                     self.finish(transaction)
                 }
             },
+            "PutItem" => self.put(request).await,
             "GetItem" | "BatchGetItem" | "Query" => {
                 let answer = self.read(operation, &request);
                 self.pass(self.settings.reads).await;
                 answer
             }
+            "UpdateItem" => {
+                let answer = self.update(&request);
+                self.pass(self.settings.reads).await;
+                answer
+            }
             _ => Err(Failure::invalid(format!("this model does not know the operation {operation}"))),
         }
+    }
+
+    /// One item written by itself: half of a transaction's price, and refused while a transaction has the item. It answers the item as it became.
+    fn update(&self, request: &Value) -> Answer {
+        let now = self.clock.now();
+        let forget_before = now.saturating_sub(Duration::from_secs_f64(self.settings.staleness / 1000.0));
+        let mut state = self.state();
+        let alone = json!({ "Update": request });
+        let part = self.understand(&state, &alone)?;
+        let prices = self.price(&state, &part)?;
+        if !prices.iter().all(|(partition, _)| state.partitions.serves(Way::Write, partition, now)) {
+            state.tally.throttled += 1;
+            return Err(Failure::throttled());
+        }
+        for (partition, units) in prices {
+            state.partitions.charge(Way::Write, &partition, units / 2.0, now);
+        }
+        let failed = |code| Failure { code, message: "The update did not happen".to_owned(), reasons: None };
+        if state.taken.contains(&(part.table.to_owned(), part.key.clone())) {
+            state.tally.conflicts += 1;
+            return Err(failed("TransactionConflictException"));
+        }
+        let Write::Put(after) = part.write else {
+            state.tally.refused += 1;
+            return Err(failed("ConditionalCheckFailedException"));
+        };
+        let answer = json!({ "Attributes": after });
+        let history = state.items.entry(part.table.to_owned()).or_default().entry(part.key).or_default();
+        history.write(Some(after), now, forget_before);
+        Ok(answer)
+    }
+
+    /// A write by itself is taken for a transaction of one item, at a transaction's price and in its time.
+    async fn put(&self, request: Value) -> Answer {
+        let sent = self.send(&json!({ "TransactItems": [{ "Put": request }] }));
+        self.pass(self.settings.transactions).await;
+        let answer = match sent {
+            Sent::Answered(answer) => answer,
+            Sent::UnderWay(transaction) => self.finish(transaction),
+        };
+        answer.map_err(|failure| {
+            let reason = failure.reasons.as_ref().and_then(|reasons| reasons.first()?.get("Code")?.as_str());
+            match reason {
+                Some("ConditionalCheckFailed") => Failure {
+                    code: "ConditionalCheckFailedException",
+                    message: "The conditional request failed".to_owned(),
+                    reasons: None,
+                },
+                Some("TransactionConflict") => Failure {
+                    code: "TransactionConflictException",
+                    message: "Transaction is ongoing for the item".to_owned(),
+                    reasons: None,
+                },
+                Some("ThrottlingError") => Failure::throttled(),
+                _ => failure,
+            }
+        })
     }
 
     async fn pass(&self, latency: Latency) {
@@ -495,6 +566,10 @@ impl DynamoDb {
             wanted.into_iter().filter(|partition| state.partitions.serves(Way::Write, partition, now)).collect();
         let mut reasons = Vec::new();
         for (part, price) in parts.into_iter().zip(&prices) {
+            if !part.kept {
+                reasons.push(json!({ "Code": "None" }));
+                continue;
+            }
             let place = (part.table.to_owned(), part.key.clone());
             let served = price.iter().all(|(partition, _)| serving.contains(partition.as_str()));
             if served {
@@ -566,11 +641,15 @@ impl DynamoDb {
             _ => return Err(Failure::invalid(format!("this model does not know a transaction's {kind}"))),
         };
         let wants_item = part.get("ReturnValuesOnConditionCheckFailure").and_then(Value::as_str) == Some("ALL_OLD");
-        Ok(Part { table, key, before, write, holds, wants_item })
+        let kept = self.settings.pools || !key.0.starts_with(BUYER);
+        Ok(Part { table, key, before, write, holds, wants_item, kept })
     }
 
-    /// What one part takes of which partitions: of its item's, and of those of its entries in indexes that change.
+    /// The units that one part takes of its partitions: of its item's, and of those of its entries in indexes that change.
     fn price(&self, state: &State, part: &Part<'_>) -> Result<Vec<(String, f64)>, Failure> {
+        if !part.kept {
+            return Ok(Vec::new());
+        }
         let before = part.before.as_deref();
         let after = match &part.write {
             Write::Nothing => before,
@@ -688,7 +767,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_transactions_at_once_on_one_item_the_later_is_cancelled() {
+    fn the_later_of_two_transactions_on_one_item_is_cancelled() {
         let model = model(steady());
         let first = model.answer("TransactWriteItems", transaction(&[put("a")]));
         let later = async {
@@ -781,11 +860,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_model_does_not_know_it_refuses() {
+    fn the_model_refuses_unknown_expressions() {
         let model = model(steady());
         for (operation, request) in [
             ("Scan", json!({ "TableName": "InventoryTable" })),
             ("UpdateItem", json!({})),
+            ("DeleteItem", json!({})),
             ("Query", json!({ "TableName": "InventoryTable", "IndexName": "gsi1" })),
             ("TransactWriteItems", transaction(&[put("a"), put("a")])),
             ("TransactWriteItems", transaction(&[json!({ "Put": { "TableName": "none" } })])),

@@ -1,7 +1,7 @@
 //! The expressions of DynamoDB that the booking path uses, evaluated exactly; any other is refused loudly.
 //!
 //! Conditions: `=`, `<>`, `<`, `<=`, `>`, `>=`, `attribute_exists`, `attribute_not_exists`, `NOT`, `AND`, `OR` and parentheses. Updates: `SET` with `+`, `-` and
-//! `if_not_exists`, and `REMOVE`. Paths are top-level attributes. Numbers are whole.
+//! `if_not_exists`, `ADD` of numbers, and `REMOVE`. Paths are top-level attributes. Numbers are whole.
 
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
@@ -17,7 +17,7 @@ pub struct Unknown {
     why: String,
 }
 
-/// What `#names` and `:values` stand for.
+/// The meaning of `#names` and `:values`.
 #[derive(Debug, Clone, Copy)]
 pub struct Placeholders<'a> {
     names: Option<&'a Item>,
@@ -217,6 +217,15 @@ impl<'e, 'a> Reader<'e, 'a> {
                         break;
                     }
                 }
+            } else if self.takes("ADD") {
+                loop {
+                    let name = self.path()?;
+                    let before = self.item.get(&name).map_or(Ok(0), number)?;
+                    after.insert(name, json!({ "N": (before + number(self.value()?)?).to_string() }));
+                    if !self.takes(",") {
+                        break;
+                    }
+                }
             } else if self.takes("REMOVE") {
                 loop {
                     after.remove(&self.path()?);
@@ -321,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_refused_even_where_it_would_not_count() {
+    fn an_event_of_another_source_is_refused_even_where_it_would_not_count() {
         for condition in [
             "begins_with(pk, :held)",
             "available = :three OR contains(state, :held)",
@@ -355,6 +364,12 @@ mod tests {
     }
 
     #[test]
+    fn add_starts_from_zero_where_there_is_no_attribute() {
+        let after = update("ADD available :two, sold :ten").unwrap();
+        assert_eq!((&after["available"], &after["sold"]), (&json!({ "N": "5" }), &json!({ "N": "10" })));
+    }
+
+    #[test]
     fn an_update_reads_the_item_as_it_was() {
         assert_eq!(update("SET available = held, held = available").unwrap()["held"], json!({ "N": "3" }));
     }
@@ -362,7 +377,7 @@ mod tests {
     #[test]
     fn updates_not_of_ours_are_refused() {
         for expression in
-            ["ADD available :two", "SET available = missing + :two", "SET available = list_append(a, b)", "nonsense"]
+            ["DELETE available :two", "SET available = missing + :two", "SET available = list_append(a, b)", "nonsense"]
         {
             assert!(update(expression).is_err(), "{expression}");
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Latency {
     /// Half of all are below, in milliseconds.
     pub p50: f64,
-    /// Of a hundred, ninety-nine are below, in milliseconds.
+    /// The 99th percentile, in milliseconds.
     pub p99: f64,
 }
 

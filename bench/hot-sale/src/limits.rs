@@ -1,4 +1,4 @@
-//! What one partition takes: so many units a second, and what it saved of them.
+//! The throughput of one partition: so many units a second, and what it saved of them.
 
 use serde::Serialize;
 use std::{collections::HashMap, time::Duration};
@@ -15,11 +15,11 @@ pub struct Limits {
     /// How many seconds' worth of unused units it keeps. DynamoDB keeps up to 300, and promises none of them
     /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html>).
     pub saved_seconds: f64,
-    /// What lies on one partition.
+    /// The contents of one partition.
     pub partition: Partition,
 }
 
-/// What lies on one partition.
+/// The contents of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum Partition {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_saved_comes_on_top() {
+    fn savings_add_to_the_total() {
         assert!((10_990..=11_010).contains(&taken_in(10, 1.0, Way::Write)), "{}", taken_in(10, 1.0, Way::Write));
     }
 

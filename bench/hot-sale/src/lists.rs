@@ -1,4 +1,4 @@
-//! What a page of a list costs as more is stored: the product's own `TicketStore` over a model of DynamoDB that holds any number of tickets, as
+//! The cost of a list's page as more is stored: the product's own `TicketStore` over a model of DynamoDB that holds any number of tickets, as
 //! ids in order, and counts by DynamoDB's rules what is read of them. Limits and time are no part of it.
 
 use crate::{
@@ -24,10 +24,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Which page is looked at besides the first.
+/// The page that is looked at besides the first.
 pub const FAR: u32 = 1000;
 
-/// What one page took.
+/// The cost of one page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
@@ -161,7 +161,7 @@ impl Shelf {
         }
     }
 
-    /// What is newest in a partition of the index that lists all, before the id that is gone on after.
+    /// The newest entries in a partition of the index that lists all, before the id that is gone on after.
     fn query(&self, request: &Value) -> Result<Value, String> {
         let conditions = ["#pk = :pk", "#pk = :pk AND #sk < :after"];
         let known = string(request, "/IndexName")? == "gsi2"

@@ -1,12 +1,14 @@
 //! `long-lists`: what a page of a list costs as more is stored. See [`boxoffice_hot_sale::lists`].
 
 use boxoffice_aws::Limit;
-use boxoffice_hot_sale::lists::{Cost, FAR, measure};
+use boxoffice_hot_sale::{
+    lists::{Cost, FAR, measure},
+    report,
+};
 use clap::Parser;
-use serde_json::json;
-use std::{error::Error, fmt::Write, fs, path::PathBuf, process::ExitCode};
+use std::{error::Error, fmt::Write, path::PathBuf, process::ExitCode};
 
-/// What a page of all tickets costs as more are stored: the product's own list, over a model of DynamoDB that counts what is read.
+/// Measures what a page of all tickets costs as more are stored: the product's own list, over a model of DynamoDB that counts what is read.
 ///
 /// Writes long-lists.md and long-lists.json, and fails when a page costs more than another.
 #[derive(Debug, Parser)]
@@ -39,10 +41,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         writeln!(text, "| {stored} | {} | {} |", cell(Some(length.first)), cell(length.far))?;
         lengths.push(length);
     }
-    fs::create_dir_all(&arguments.reports)?;
-    fs::write(arguments.reports.join("long-lists.md"), &text)?;
-    fs::write(arguments.reports.join("long-lists.json"), serde_json::to_string_pretty(&json!(lengths))?)?;
-    println!("{text}");
+    report::publish(&arguments.reports, "long-lists", &text, &lengths)?;
     let costs: Vec<_> = lengths.iter().flat_map(|length| [Some(length.first), length.far]).flatten().collect();
     let alike = costs.windows(2).all(|pair| pair.first() == pair.last());
     if !alike {

@@ -4,12 +4,12 @@ use boxoffice_hot_sale::{
     dynamodb::Settings,
     latency::Latency,
     limits::{Limits, Partition},
-    report::{Report, Sweep},
+    report::{self, Report, Sweep},
 };
 use clap::Parser;
 use std::{error::Error, fs, path::PathBuf, process::ExitCode, time::Instant};
 
-/// What one event sells a second when DynamoDB is the limit: the real booking path, against a model of DynamoDB's limits, in virtual time.
+/// Measures how many seats one event sells a second when DynamoDB is the limit: the real booking path, against a model of DynamoDB's limits, in virtual time.
 ///
 /// Writes hot-sale.md, hot-sale.json and hot-sale.svg, and fails when a seat was sold twice or left unsold.
 #[derive(Debug, Parser)]
@@ -54,10 +54,10 @@ struct Arguments {
     /// How many seconds' worth of unused units a partition keeps
     #[arg(long, default_value_t = 0.1)]
     saved_seconds: f64,
-    /// What lies on one partition
+    /// The contents of one partition
     #[arg(long, value_enum, default_value_t = Partition::Key)]
     partition: Partition,
-    /// What everything random is drawn from
+    /// The source of all randomness
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many sales are measured at once
@@ -91,15 +91,14 @@ impl Arguments {
                 transactions: Latency { p50: self.transaction_p50, p99: self.transaction_p99 },
                 staleness: self.staleness,
                 conditions: true,
+                pools: true,
                 seed: self.seed,
             },
         }
     }
 
     fn write(&self, report: &Report) -> Result<(), Box<dyn Error>> {
-        fs::create_dir_all(&self.reports)?;
-        fs::write(self.reports.join("hot-sale.md"), report.markdown())?;
-        fs::write(self.reports.join("hot-sale.json"), serde_json::to_string_pretty(report)?)?;
+        report::publish(&self.reports, "hot-sale", &report.markdown(), report)?;
         fs::write(self.reports.join("hot-sale.svg"), report.plot())?;
         if let Some(plot) = &self.plot {
             if let Some(folder) = plot.parent() {
@@ -123,7 +122,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         );
     })?;
     arguments.write(&report)?;
-    println!("{}", report.markdown());
     let faults = report.faults();
     for fault in &faults {
         eprintln!("{fault}");

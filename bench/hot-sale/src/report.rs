@@ -8,10 +8,24 @@ use crate::{
 use serde::Serialize;
 use std::{
     fmt::Write as _,
+    fs, io,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
-/// What the sweep goes over.
+/// Prints a report, and writes it into this folder as `<name>.md` and, with all that was measured, `<name>.json`.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn publish(folder: &Path, name: &str, text: &str, measured: &impl Serialize) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join(format!("{name}.md")), text)?;
+    fs::write(folder.join(format!("{name}.json")), serde_json::to_string_pretty(measured)?)?;
+    println!("{text}");
+    Ok(())
+}
+
+/// The parameters of the sweep.
 #[derive(Debug, Clone)]
 pub struct Sweep {
     /// Numbers of shards.
@@ -24,7 +38,7 @@ pub struct Sweep {
     pub buyers: u32,
     /// The most instances of a function.
     pub instances: usize,
-    /// What DynamoDB is assumed to be like.
+    /// The assumed DynamoDB.
     pub settings: Settings,
     /// How many runs go on at once.
     pub threads: usize,
@@ -34,9 +48,9 @@ pub struct Sweep {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// What is different about it.
+    /// The variation.
     pub what: String,
-    /// What came of it.
+    /// Its result.
     pub outcome: Outcome,
 }
 
@@ -207,7 +221,7 @@ impl Report {
         self.closed.iter().chain(&self.open).chain(self.variants.iter().map(|row| &row.outcome))
     }
 
-    /// What is wrong: nothing, when every sale sold every seat once, and the control was noticed.
+    /// The faults found: none, when every sale sold every seat once, and the control was noticed.
     pub fn faults(&self) -> Vec<String> {
         let unsound = self.outcomes().filter(|outcome| !outcome.is_sound());
         let mut faults: Vec<_> = unsound.map(|outcome| format!("unsound: {}", cells(outcome))).collect();

@@ -15,17 +15,19 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
 use aws_smithy_runtime_api::client::http::HttpClient;
-use boxoffice_aws::{EventStore, StoreError, client};
+use boxoffice_admissions::AdmissionStore;
+use boxoffice_aws::{EventStore, StoreError, UserDirectory, client};
 use boxoffice_inventory::{
     Inventory, InventoryStore,
-    domain::{NotForSale, Shard, Terms, spread},
+    domain::{NotForSale, PurchaseLimits, Shard, Terms, spread},
 };
 use boxoffice_kernel::{
-    Amount, Currency, EventId, Fingerprint, InventoryId, Money, Quantity, TicketId, Timestamp, Trace, UserId,
+    Actor, Amount, Currency, Fingerprint, InventoryId, Money, Quantity, TicketId, Timestamp, Trace, UserId,
 };
+use boxoffice_payments::PaymentStore;
 use boxoffice_tickets::{
     TicketStore,
-    store::{BookError, Booked, ChangeError, Desk, EventRef, Order, Sale},
+    store::{BookError, ChangeError, Desk, EventRef, Order, Outcome as Booked, Sale},
 };
 use futures_util::{
     future::{Either, LocalBoxFuture, select},
@@ -48,17 +50,17 @@ pub struct Plan {
     pub seats: u32,
     /// On how many shards they lie.
     pub shards: u32,
-    /// Who comes.
+    /// The buyers.
     pub crowd: Crowd,
     /// Whether tickets are paid, and so confirmed, while the sale goes on.
     pub paid: bool,
     /// The most instances there are of a function. Who finds all of them busy is turned away, and comes again a second later.
     pub instances: usize,
-    /// What DynamoDB is assumed to be like.
+    /// The assumed DynamoDB.
     pub settings: Settings,
 }
 
-/// Who comes, and how. They want one to four seats each, as many one as another, and go on coming until somebody is refused a
+/// The buyers and their pace. They want one to four seats each, as many one as another, and go on coming until somebody is refused a
 /// single seat. Who is answered 429 or 503 tries again about a second later, with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,11 +80,11 @@ impl fmt::Display for Crowd {
     }
 }
 
-/// What came of a sale.
+/// The result of a sale.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// What was measured.
+    /// The measurements.
     pub plan: Plan,
     /// Tickets, counted from their table.
     pub bookings: u32,
@@ -94,7 +96,7 @@ pub struct Outcome {
     pub wrongly_refused: u32,
     /// Rules that the tables break. Must be empty.
     pub broken_rules: Vec<String>,
-    /// What no buyer should ever see. Must be empty.
+    /// Answers that no buyer should ever see. Must be empty.
     pub failures: Vec<String>,
     /// Buyers refused.
     pub refused: u32,
@@ -114,11 +116,11 @@ pub struct Outcome {
     pub most_seats_per_second: f64,
     /// Transactions sent for one booking.
     pub tries: f64,
-    /// What half of the buyers waited at most for their ticket, retries of the client included, in milliseconds.
+    /// The median wait for a ticket, retries of the client included, in milliseconds.
     pub p50: f64,
-    /// What ninety-nine of a hundred did.
+    /// The 99th percentile of it.
     pub p99: f64,
-    /// What was asked of DynamoDB.
+    /// The requests to DynamoDB.
     pub tally: Tally,
     /// The partition that most write units were taken of, and how many a second.
     pub hottest_write: Option<(String, f64)>,
@@ -159,6 +161,8 @@ pub enum Unmeasured {
 
 const INVENTORY: &str = "InventoryTable";
 pub(crate) const TICKETS: &str = "TicketsTable";
+const PAYMENTS: &str = "PaymentsTable";
+const ADMISSIONS: &str = "AdmissionsTable";
 pub(crate) const EVENTS: &str = "EventsTable";
 
 /// Runs a sale. The same plan has the same outcome, but for what follows from the ids of tickets, which are the product's own and random.
@@ -182,7 +186,7 @@ pub fn run(plan: Plan) -> Result<Outcome, Unmeasured> {
     })?
 }
 
-/// What is written of one booked ticket, for those who need many like it.
+/// The items written of one booked ticket, for those who need many like it.
 ///
 /// # Errors
 /// When it is not booked.
@@ -206,6 +210,7 @@ fn on_sale(plan: Plan) -> Result<Inventory, String> {
         total_seats: Quantity::new(plan.seats).map_err(|error| words(&error))?,
         price: Money { amount: Amount::from_minor(4990).map_err(|error| words(&error))?, currency: Currency::Eur },
         location: "The Great Hall by the River".parse().map_err(|error| words(&error))?,
+        limits: PurchaseLimits::WIDEST,
     };
     let mut event = Inventory::open(InventoryId::generate(), terms, Timestamp::now());
     // As many shards as are to be measured, whatever the product makes of so many seats.
@@ -217,10 +222,10 @@ fn on_sale(plan: Plan) -> Result<Inventory, String> {
 }
 
 fn trace() -> Trace {
-    Trace { correlation_id: EventId::generate().into(), causation_id: "hot-sale".into() }
+    Trace::begun("hot-sale", Actor::System)
 }
 
-/// What had been used when the sale began.
+/// The counters when the sale began.
 struct Opening {
     at: Duration,
     tally: Tally,
@@ -283,16 +288,18 @@ impl Fleet {
         let client = Client::from_conf(config.build());
         let events = EventStore::new(EVENTS);
         let tickets = TicketStore::new(client.clone(), TICKETS, events.clone());
-        let inventory = InventoryStore::new(client, INVENTORY, events);
+        let inventory = InventoryStore::new(client.clone(), INVENTORY, events.clone());
+        let payments = PaymentStore::new(client.clone(), PAYMENTS, events.clone());
+        let admissions = AdmissionStore::new(client, ADMISSIONS, events);
         Environment {
-            desk: Desk::new(tickets.clone(), inventory.clone(), "PaymentsTable", 600),
-            sale: Sale::new(tickets, inventory.clone()),
+            desk: Desk::new(tickets.clone(), inventory.clone(), payments, UserDirectory::new("UsersTable"), 600),
+            sale: Sale::new(tickets, inventory.clone(), admissions),
             inventory,
         }
     }
 }
 
-/// What is written down while the sale goes on.
+/// The notes taken while the sale goes on.
 #[derive(Debug, Default)]
 struct Books {
     /// When each booking was made, how long its buyer waited, and how many seats it has.
@@ -395,7 +402,7 @@ impl Hall {
         self.random.borrow_mut().f64()
     }
 
-    /// What a client does with an answer 429 or 503.
+    /// A client's reaction to an answer 429 or 503.
     async fn come_again(&self) {
         self.clock.pause(Duration::from_secs_f64(0.5 + self.chance())).await;
     }
@@ -406,7 +413,14 @@ impl Hall {
         let caller = UserId::generate();
         let Ok(quantity) = Quantity::new(wanted) else { return Step::Answered(None) };
         let Ok(key) = format!("hot-sale-{number:07}-7d2e0c1a-4f6b-4a57").parse() else { return Step::Answered(None) };
-        let order = Order { caller, user_id: caller, event: EventRef::Id(self.event.id), quantity, instruction: None };
+        let order = Order {
+            caller,
+            user_id: caller,
+            event: EventRef::Id(self.event.id),
+            quantity,
+            instruction: None,
+            expected_total: None,
+        };
         let fingerprint = Fingerprint::of(&[&caller.to_string(), &wanted.to_string()]);
         let trace = trace();
         loop {
@@ -419,7 +433,7 @@ impl Hall {
             self.create_ticket.put_back(environment);
             let now = self.clock.now();
             match outcome {
-                Ok(Booked::New(ticket) | Booked::Replayed(ticket)) => {
+                Ok(Booked::Created(ticket) | Booked::Replayed(ticket)) => {
                     self.books.borrow_mut().booked.push((now, now.saturating_sub(came), wanted));
                     return Step::Answered(Some(ticket.id));
                 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What a table or an index is called, and its key attributes.
+/// The name of a table or an index, and its key attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
     /// The attribute that says which partition.
@@ -91,6 +91,6 @@ mod tests {
         let tables = tables().unwrap();
         assert_eq!(tables["InventoryTable"].keys, Keys { hash: "pk".into(), range: Some("sk".into()) });
         assert_eq!(tables["EventsTable"].keys.hash, "aggregateId");
-        assert_eq!(tables["TicketsTable"].indexes.len(), 4);
+        assert_eq!(tables["TicketsTable"].indexes.len(), 5);
     }
 }

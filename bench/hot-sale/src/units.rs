@@ -1,4 +1,4 @@
-//! What items weigh and what reading and writing them costs, by DynamoDB's own rules
+//! The size of items and the cost of reading and writing them, by DynamoDB's own rules
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>,
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>).
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const KB: u32 = 1024;
 
-/// What an item weighs, in bytes: its attributes' names and values.
+/// The size of an item, in bytes: its attributes' names and values.
 pub fn size(item: &Item) -> u32 {
     item.iter().map(|(name, value)| length(name) + value_size(value)).sum()
 }
@@ -17,7 +17,7 @@ fn length(text: &str) -> u32 {
 }
 
 fn value_size(value: &Value) -> u32 {
-    /// What a list or a map costs by itself, and each of its elements besides what it holds.
+    /// The size of a list or a map by itself, and of each of its elements besides what it holds.
     const COLLECTION: u32 = 3;
     const ELEMENT: u32 = 1;
     let Some((kind, value)) = value.as_object().and_then(|value| value.iter().next()) else { return 0 };

@@ -1,4 +1,4 @@
-//! What both models have of the SDK's wire: a request understood, an answer spelled.
+//! The SDK's wire for both models: a request understood, an answer spelled.
 
 use aws_smithy_runtime_api::{
     client::{
@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-/// Which operation is asked for, and with what.
+/// The operation, and its input.
 ///
 /// # Errors
 /// When the body is no JSON.

@@ -37,7 +37,7 @@ fn seats_on_many_shards_are_gathered_to_the_last() {
 }
 
 #[test]
-fn what_is_paid_meanwhile_is_sold_once() {
+fn a_booking_paid_meanwhile_is_sold_once() {
     sold(Plan { paid: true, ..plan(300, 4, Crowd::Closed(40)) });
 }
 

@@ -5,7 +5,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand, QueryCommand, TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
 
 const client = DynamoDBDocumentClient.from(new DynamoDBClient({}));
-const { INVENTORY_TABLE: inventory, TICKETS_TABLE: tickets, SESSIONS_TABLE: sessions, EVENTS_TABLE: events } = process.env;
+const { INVENTORY_TABLE: inventory, TICKETS_TABLE: tickets, PAYMENTS_TABLE: payments, SESSIONS_TABLE: sessions, EVENTS_TABLE: events } = process.env;
 const keys = JSON.parse(process.env.JWT_PUBLIC_KEYS).keys.map((key) => createPublicKey({ key, format: "jwk" }));
 const shardsPerPartition = 4;
 
@@ -67,6 +67,15 @@ const book = async (user, terms, shard, quantity, key, fingerprint) => {
     pk: `RSV#${reservationId}`, sk: "RSV", id: reservationId, ticketId, inventoryId: terms.id, eventName: terms.eventName, quantity,
     allocations: [{ shard: shard.number, seats: quantity }], state: "HELD", version: 1,
   };
+  const paymentId = ticketId.replace("tkt", "pay");
+  const payment = {
+    pk: `PAY#${paymentId}`, sk: "PAYMENT", id: paymentId, ticketId, userId: user, amountMinor: ticket.totalMinor, currency: ticket.currency, method: "CREDIT_CARD",
+    status: "PENDING", payableUntil: ticket.holdExpiresAt, version: 1, createdAt: at, updatedAt: at,
+  };
+  [`USER#${user}`, "ALL#0", "STATUS#PENDING#0"].forEach((name, index) => {
+    payment[`gsi${index + 1}pk`] = name;
+    payment[`gsi${index + 1}sk`] = paymentId;
+  });
   const seats = { quantity, inventoryId: terms.id, eventName: terms.eventName, ticketId };
   const put = (TableName, Item, ConditionExpression) => ({ Put: { TableName, Item, ConditionExpression } });
   const happened = (aggregateId, eventType, data) =>
@@ -77,6 +86,8 @@ const book = async (user, terms, shard, quantity, key, fingerprint) => {
       put(tickets, { pk: `KEY#${user}#${key}`, sk: "KEY", fingerprint, ticketId }, "attribute_not_exists(pk)"),
       put(tickets, ticket, "attribute_not_exists(pk)"),
       happened(ticketId, "TicketCreated", { ...seats, userId: user, totalMinor: ticket.totalMinor, currency: ticket.currency }),
+      put(payments, payment, "attribute_not_exists(pk)"),
+      happened(paymentId, "PaymentInitiated", { paymentId, ticketId, userId: user, amountMinor: payment.amountMinor, currency: payment.currency }),
       { Update: {
         TableName: inventory, Key: { pk: shard.pk, sk: shard.sk },
         UpdateExpression: "SET available = available - :seats, held = held + :seats ADD moves :one",

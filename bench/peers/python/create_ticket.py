@@ -16,7 +16,7 @@ dynamodb = boto3.resource("dynamodb")
 inventory = dynamodb.Table(os.environ["INVENTORY_TABLE"])
 tickets = dynamodb.Table(os.environ["TICKETS_TABLE"])
 sessions = dynamodb.Table(os.environ["SESSIONS_TABLE"])
-EVENTS = os.environ["EVENTS_TABLE"]
+PAYMENTS, EVENTS = os.environ["PAYMENTS_TABLE"], os.environ["EVENTS_TABLE"]
 SHARDS_PER_PARTITION = 4
 
 
@@ -71,6 +71,13 @@ def book(user, terms, shard, quantity, key, fingerprint):
         "pk": f"RSV#{reservation_id}", "sk": "RSV", "id": reservation_id, "ticketId": ticket_id, "inventoryId": terms["id"], "eventName": terms["eventName"],
         "quantity": quantity, "allocations": [{"shard": shard["number"], "seats": quantity}], "state": "HELD", "version": 1,
     }
+    payment_id = ticket_id.replace("tkt", "pay")
+    payment = {
+        "pk": f"PAY#{payment_id}", "sk": "PAYMENT", "id": payment_id, "ticketId": ticket_id, "userId": user, "amountMinor": ticket["totalMinor"], "currency": ticket["currency"],
+        "method": "CREDIT_CARD", "status": "PENDING", "payableUntil": ticket["holdExpiresAt"], "version": 1, "createdAt": at, "updatedAt": at,
+    }
+    for number, name in enumerate((f"USER#{user}", "ALL#0", "STATUS#PENDING#0"), 1):
+        payment |= {f"gsi{number}pk": name, f"gsi{number}sk": payment_id}
     seats = {"quantity": quantity, "inventoryId": terms["id"], "eventName": terms["eventName"], "ticketId": ticket_id}
 
     def put(table, item, condition=None):
@@ -83,6 +90,8 @@ def book(user, terms, shard, quantity, key, fingerprint):
         put(tickets.name, {"pk": f"KEY#{user}#{key}", "sk": "KEY", "fingerprint": fingerprint, "ticketId": ticket_id}, "attribute_not_exists(pk)"),
         put(tickets.name, ticket, "attribute_not_exists(pk)"),
         happened(ticket_id, "TicketCreated", seats | {"userId": user, "totalMinor": ticket["totalMinor"], "currency": ticket["currency"]}),
+        put(PAYMENTS, payment, "attribute_not_exists(pk)"),
+        happened(payment_id, "PaymentInitiated", {"paymentId": payment_id, "ticketId": ticket_id, "userId": user, "amountMinor": payment["amountMinor"], "currency": payment["currency"]}),
         {"Update": {
             "TableName": inventory.name, "Key": {"pk": shard["pk"], "sk": shard["sk"]},
             "UpdateExpression": "SET available = available - :seats, held = held + :seats ADD moves :one",

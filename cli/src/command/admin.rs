@@ -1,5 +1,6 @@
 //! `boxoffice admin`: users who may do everything.
 
+use super::stack::Asker;
 use crate::outcome::{Done, Failure};
 use aws_sdk_lambda::{Client, error::ProvideErrorMetadata, primitives::Blob};
 use boxoffice_aws::client;
@@ -11,32 +12,35 @@ use zeroize::Zeroizing;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make an ADMIN: the first, whom nobody could grant the role. One of that name is left as they are.
+    /// Create an ADMIN; the first one cannot be granted the role by anybody. An existing user with this name is left unchanged.
     ///
-    /// Asks for the password, or reads it with --password-stdin: never from an argument, which others on the machine can see.
+    /// Prompts for the password, or reads it from standard input with --password-stdin; never from an argument, which other users of the
+    /// machine could see.
     Create(NewAdmin),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct NewAdmin {
-    /// What they log in by: 3 to 50 letters, digits, dots, underscores or hyphens.
+    /// The username: 3 to 50 letters, digits, dots, underscores or hyphens.
     #[arg(long)]
     username: String,
-    /// Their mail address.
+    /// The email address.
     #[arg(long)]
     email: String,
-    /// Their first name.
+    /// The first name.
     #[arg(long)]
     first_name: String,
-    /// Their last name.
+    /// The last name.
     #[arg(long)]
     last_name: String,
-    /// The stack, as it was deployed.
+    /// The name of the CloudFormation stack.
     #[arg(long, default_value = "boxoffice")]
     stack: String,
     /// Read the password from standard input.
     #[arg(long)]
     password_stdin: bool,
+    #[command(flatten)]
+    asker: Asker,
 }
 
 impl Command {
@@ -67,7 +71,7 @@ impl NewAdmin {
     }
 }
 
-/// What the function `create-admin` answers.
+/// The answer of the function `create-admin`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Admin {
@@ -75,7 +79,7 @@ struct Admin {
     created: bool,
 }
 
-/// What Lambda answers for a function that failed.
+/// Lambda's answer for a function that failed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionError {
@@ -87,7 +91,7 @@ async fn create(lambda: &Client, new: &NewAdmin, password: &str) -> Result<Done,
     let function = format!("{}-create-admin", new.stack);
     let payload = json!({
         "username": new.username, "email": new.email, "password": password,
-        "firstName": new.first_name, "lastName": new.last_name
+        "firstName": new.first_name, "lastName": new.last_name, "requestedBy": new.asker.name()?
     });
     let call = lambda.invoke().function_name(&function).payload(Blob::new(payload.to_string()));
     let answer = call.send().await.map_err(|error| match error.code() {
@@ -117,7 +121,9 @@ fn done(username: &str, admin: &Admin) -> Done {
 fn failure(body: &[u8]) -> Failure {
     match serde_json::from_slice::<FunctionError>(body) {
         // What is not understood, and what is taken, will be so again.
-        Ok(error) if matches!(error.error_type.as_str(), "UsernameTaken" | "EmailTaken" | "Defect") => {
+        Ok(error)
+            if matches!(error.error_type.as_str(), "UsernameTaken" | "EmailTaken" | "WeakPassword" | "Defect") =>
+        {
             Failure::Refused(error.error_message)
         }
         Ok(error) => Failure::Aws(format!("{}: {}", error.error_type, error.error_message)),
@@ -141,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_already_is_success() {
+    fn an_existing_result_counts_as_success() {
         let told = done("ada", &Admin { user_id: "usr_1".into(), created: false });
         assert!(told.words.contains("already"), "{}", told.words);
         assert_eq!(told.facts["created"], false);

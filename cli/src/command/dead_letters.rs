@@ -17,16 +17,17 @@ const REDRIVE: &str = "Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the queues, with how much waits in each.
+    /// List the queues and the number of messages in each.
     List(Stack),
-    /// Send on what waits in a queue, all of it. What cannot be sent on stays, and is named with its reason.
+    /// Redrive every message of a queue to where it was going. A message that cannot be redriven stays in the queue and is printed with the
+    /// reason.
     #[command(after_help = REDRIVE)]
     Redrive(Redrive),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Redrive {
-    /// The queue, as `list` names it.
+    /// The queue's name, as `list` prints it.
     queue: Queue,
     #[command(flatten)]
     asker: Asker,
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stays_is_named_with_its_reason() {
+    fn each_remaining_message_is_named_with_its_reason() {
         let stays = Stayed { message_id: "m-1".into(), reason: "it is no JSON".into() };
         let told = done(Queue::RelayDeadLetters, 3, &[stays], 0);
         assert_eq!(told.words, "relay-dead-letters: 3 sent on, 1 stay, 0 left\nstays: m-1: it is no JSON");

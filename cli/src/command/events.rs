@@ -1,4 +1,4 @@
-//! `boxoffice events`: what happened, said again.
+//! `boxoffice events`: replays of stored events.
 
 use super::stack::{Asker, Configuration, Stack, progress, trace};
 use crate::outcome::{Done, Failure};
@@ -20,26 +20,27 @@ By aggregate is one query. By type or time the whole event store is read, a page
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Put events on the bus again: those that are all of what is given. Consumers handle an event once.
+    /// Replay the stored events that match every given filter. Consumers handle each event once, so a replay has no effect on those that
+    /// already did.
     #[command(after_help = REPLAY)]
     Replay(Replay),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// Of this aggregate.
+    /// Only events of this aggregate, such as tkt_…
     #[arg(long)]
     aggregate: Option<AggregateId>,
-    /// Of this type.
+    /// Only events of this type, such as `TicketCreated`.
     #[arg(long = "type")]
     event_type: Option<EventType>,
-    /// Not before this instant.
+    /// Only events at or after this time (RFC 3339).
     #[arg(long)]
     from: Option<Timestamp>,
-    /// Before this one.
+    /// Only events before this time (RFC 3339).
     #[arg(long)]
     to: Option<Timestamp>,
-    /// Only count them.
+    /// Count the matching events without replaying them.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -57,7 +58,7 @@ impl From<ReplayError> for Failure {
     }
 }
 
-/// How many items of the event store are read at once.
+/// Items of the event store read per request.
 const PAGE: usize = 1000;
 
 impl Command {

@@ -12,36 +12,66 @@
 //! boxoffice keys rotate     makes the next key and adds its public half
 //! sam deploy                every function learns it
 //! boxoffice keys activate   signs with it from now on; the one before still verifies
-//! sam deploy                log-ins that were warm take it up
+//! sam deploy …              with the parameter `KeyGeneration` that `activate` says: log-ins that were warm take it up
+//! boxoffice keys retire     trusts the key that signs and no other; with --signing another, because that leaked. Within seconds no function takes a token of the
+//!                           keys before, which the sessions table says
+//! sam deploy …              no function has them any more
 //! ```
+//!
+//! [`ticket_keys`](super::ticket_keys) has those of ticket codes, which `create` makes too.
+//!
+//! Only a secret changes when a key is activated, and nothing in the template: a deployment without another `KeyGeneration` would be empty, and restart nothing.
 
+use super::{
+    stack::{Configuration, Stack},
+    ticket_keys,
+};
 use crate::outcome::{Done, Failure};
 use aws_sdk_ssm::{
     Client,
     error::ProvideErrorMetadata,
     types::{ParameterTier, ParameterType},
 };
-use boxoffice_aws::client;
-use boxoffice_runtime::auth::{PrivateKey, PublicKey, PublicKeys};
+use boxoffice_aws::{AccessRegister, StoreError, client};
+use boxoffice_runtime::auth::{PrivateKey, PublicKey, PublicKeys, RETIREMENT_SECONDS};
 use clap::{Args, Subcommand};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make the keys, before the first deployment. Those that are there stay.
+    /// Create the keys before the first deployment. Existing keys are kept.
     Create(Place),
-    /// Make the next key, and add its public half. Deploy, then `activate`.
+    /// Create the next key and publish its public half. Deploy, then run `activate`.
     Rotate(Place),
-    /// Sign with the next key from now on. The one before still verifies, until the next rotation. Deploy again, so that every log-in takes it up.
+    /// Sign with the next key from now on. The one before still verifies, until the next rotation. Deploy with the `KeyGeneration` that it says, so that every
+    /// log-in takes it up.
     Activate(Place),
+    /// Trust the key that signs and no other, such as one that leaked. Functions stop trusting the others within 5 s; the next deployment takes them away.
+    Retire(Retirement),
+    /// Change the keys of ticket codes. Functions read them at run time, so no deployment is needed.
+    #[command(subcommand)]
+    Tickets(ticket_keys::Command),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retirement {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    stack: Stack,
+    /// The key that signs has leaked: sign with another from now on, and trust only that. Everybody's access token is void within 5 s; sessions go on. A next key that was
+    /// deployed (`rotate`) signs within a minute; a new one that no function knows yet needs a deployment first, and nobody gets in until then.
+    #[arg(long)]
+    signing: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The environment, as it is deployed: local, dev, prod.
+    /// The environment as deployed: local, dev or prod.
     #[arg(long, value_parser = environment)]
-    environment: String,
+    pub(super) environment: String,
 }
 
 /// As the template's parameter `Environment` allows.
@@ -54,11 +84,21 @@ fn environment(text: &str) -> Result<String, String> {
 
 impl Command {
     pub(crate) async fn run(self) -> Result<Done, Failure> {
-        let ssm = Client::new(&client::sdk_config());
+        let config = client::sdk_config();
+        let (ssm, parameters) = (Client::new(&config), Parameters::new(&config));
         match self {
-            Self::Create(place) => Ring::new(ssm, &place).create().await,
+            Self::Create(place) => {
+                let tickets = ticket_keys::Ring::new(parameters, &place.environment).create().await?;
+                Ok(Ring::new(ssm, &place).create().await?.and(tickets))
+            }
             Self::Rotate(place) => Ring::new(ssm, &place).rotate().await,
             Self::Activate(place) => Ring::new(ssm, &place).activate().await,
+            Self::Retire(Retirement { place, stack, signing }) => {
+                let table = Configuration::of(&config, &stack.stack, "login").await?.variable("SESSIONS_TABLE")?;
+                let register = AccessRegister::new(client::dynamodb(&config), table);
+                Ring::new(ssm, &place).retire(signing, &register).await
+            }
+            Self::Tickets(command) => command.run(parameters).await,
         }
     }
 }
@@ -66,7 +106,7 @@ impl Command {
 /// An environment's keys.
 #[derive(Debug)]
 struct Ring {
-    ssm: Client,
+    parameters: Parameters,
     private: String,
     next: String,
     public: String,
@@ -75,7 +115,12 @@ struct Ring {
 impl Ring {
     fn new(ssm: Client, place: &Place) -> Self {
         let name = |key: &str| format!("/boxoffice/{}/token-{key}", place.environment);
-        Self { ssm, private: name("private-key"), next: name("private-key-next"), public: name("public-keys") }
+        Self {
+            parameters: Parameters(ssm),
+            private: name("private-key"),
+            next: name("private-key-next"),
+            public: name("public-keys"),
+        }
     }
 
     async fn create(&self) -> Result<Done, Failure> {
@@ -97,7 +142,7 @@ impl Ring {
         let words = match (created, complete) {
             (true, _) => format!("made {} and {}", self.private, self.public),
             (false, true) => format!("{} and {} are there already", self.private, self.public),
-            (false, false) => format!("{} is there already; {} has its public half now", self.private, self.public),
+            (false, false) => format!("{} exists already; {} now has its public half", self.private, self.public),
         };
         Ok(self.done(words, &private, created))
     }
@@ -139,9 +184,45 @@ impl Ring {
             return Err(Failure::Refused(refusal));
         }
         self.write(&self.private, ParameterType::SecureString, &next).await?;
-        let words =
-            format!("{} signs from now on; deploy once more, so that log-ins that are warm take it up", next.kid);
-        Ok(self.done(words, &next, true))
+        Ok(self.done(activated(&next.kid), &next, true))
+    }
+
+    /// First of all functions stop trusting the other keys. Then the public half is written before the private one signs, as ever: a run that was cut off leaves a stack
+    /// that trusts too little, and not too much.
+    async fn retire(&self, signing: bool, register: &AccessRegister) -> Result<Done, Failure> {
+        let current = self.current().await?;
+        let kept = if signing { self.successor(&current).await? } else { current.clone() };
+        let trusted = PublicKeys { keys: vec![public_half(&kept)?] };
+        let known = self.read::<PublicKeys>(&self.public).await?;
+        let changed = signing || known.as_ref() != Some(&trusted);
+        let others = known.iter().flat_map(|known| &known.keys).map(|key| &key.kid).chain([&current.kid]);
+        let retired: BTreeSet<String> = others.filter(|kid| **kid != kept.kid).cloned().collect();
+        let retired: Vec<String> = retired.into_iter().collect();
+        let failed = |error: StoreError| Failure::Aws(error.to_string());
+        register.retire_keys(&retired).await.map_err(failed)?;
+        if changed {
+            self.write(&self.public, ParameterType::String, &trusted).await?;
+        }
+        if kept.kid != current.kid {
+            self.write(&self.private, ParameterType::SecureString, &kept).await?;
+        }
+        let words = if changed {
+            format!(
+                "{} trusts {} and no other key; functions stop trusting the others within {RETIREMENT_SECONDS} s. Now deploy, so that they are gone for good",
+                self.public, kept.kid
+            )
+        } else {
+            format!("{} trusts {} and no other key already", self.public, kept.kid)
+        };
+        Ok(self.done(words, &kept, changed))
+    }
+
+    /// The next key where one was made, which functions may know already; else a new one.
+    async fn successor(&self, current: &PrivateKey) -> Result<PrivateKey, Failure> {
+        match self.read::<PrivateKey>(&self.next).await?.filter(|next| next.kid != current.kid) {
+            Some(next) => Ok(next),
+            None => generate().map(|(next, _)| next),
+        }
     }
 
     async fn current(&self) -> Result<PrivateKey, Failure> {
@@ -156,7 +237,25 @@ impl Ring {
     }
 
     async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
-        let value = match self.ssm.get_parameter().name(name).with_decryption(true).send().await {
+        self.parameters.read(name).await
+    }
+
+    async fn write(&self, name: &str, kind: ParameterType, value: &impl Serialize) -> Result<(), Failure> {
+        self.parameters.write(name, kind, value).await
+    }
+}
+
+/// Keys as SSM keeps them.
+#[derive(Debug)]
+pub(super) struct Parameters(Client);
+
+impl Parameters {
+    pub(super) fn new(config: &aws_config::SdkConfig) -> Self {
+        Self(Client::new(config))
+    }
+
+    pub(super) async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+        let value = match self.0.get_parameter().name(name).with_decryption(true).send().await {
             Ok(found) => found.parameter.and_then(|parameter| parameter.value),
             Err(error) if error.code() == Some("ParameterNotFound") => None,
             Err(error) => return Err(Failure::from_aws(&error)),
@@ -166,12 +265,20 @@ impl Ring {
         value.map(parse).transpose().map_err(|_| Failure::Refused(format!("{name} holds something else than keys")))
     }
 
-    async fn write(&self, name: &str, kind: ParameterType, value: &impl Serialize) -> Result<(), Failure> {
+    pub(super) async fn write(&self, name: &str, kind: ParameterType, value: &impl Serialize) -> Result<(), Failure> {
         let value = serde_json::to_string(value).map_err(|error| Failure::Aws(error.to_string()))?;
-        let put = self.ssm.put_parameter().name(name).value(value).r#type(kind).overwrite(true);
+        let put = self.0.put_parameter().name(name).value(value).r#type(kind).overwrite(true);
         put.tier(ParameterTier::Standard).send().await.map_err(|error| Failure::from_aws(&error))?;
         Ok(())
     }
+}
+
+/// The steps left once a key signs. Instances that are warm keep the key before it until something in their environment changes.
+fn activated(kid: &str) -> String {
+    format!(
+        "{kid} signs from now on, in log-ins that start anew; to restart those that are warm, run\n\
+         sam deploy --config-env <environment> --parameter-overrides KeyGeneration={kid}"
+    )
 }
 
 fn generate() -> Result<(PrivateKey, PublicKey), Failure> {
@@ -189,8 +296,13 @@ fn with(newest: PublicKey, known: PublicKeys, most: usize) -> PublicKeys {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use boxoffice_testing::Listener;
+    use std::{
+        collections::BTreeMap,
+        sync::{Arc, Mutex},
+    };
 
     #[test]
     fn a_set_holds_the_newest_key_first_and_one_before_it() {
@@ -203,6 +315,69 @@ mod tests {
         assert_eq!(second.keys, [b.clone(), a]);
         assert_eq!(with(b.clone(), second.clone(), 2), second, "adding it again changes nothing");
         assert_eq!(with(c.clone(), second, 2).keys, [c, b]);
+    }
+
+    /// Parameters as SSM keeps them, in memory.
+    pub(in crate::command) fn parameters() -> (Listener, Arc<Mutex<BTreeMap<String, String>>>) {
+        let kept: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
+        let store = kept.clone();
+        let listener = Listener::answering(move |operation, asked| {
+            let (name, mut kept) = (asked["Name"].as_str().unwrap().to_owned(), store.lock().unwrap());
+            if operation.ends_with("PutParameter") {
+                kept.insert(name, asked["Value"].as_str().unwrap().to_owned());
+                return (200, json!({ "Version": 1 }));
+            }
+            match kept.get(&name) {
+                Some(value) => (200, json!({ "Parameter": { "Name": name, "Value": value } })),
+                None => (400, json!({ "__type": "ParameterNotFound" })),
+            }
+        });
+        (listener, kept)
+    }
+
+    #[tokio::test]
+    async fn a_retired_key_is_trusted_no_more_and_a_leaked_one_signs_no_more() {
+        let (listener, kept) = parameters();
+        let place = Place { environment: "dev".into() };
+        let ring = || Ring::new(Client::new(&listener.sdk_config()), &place);
+        let trusted = || {
+            let kept = kept.lock().unwrap();
+            let keys: PublicKeys = serde_json::from_str(&kept["/boxoffice/dev/token-public-keys"]).unwrap();
+            keys.keys.into_iter().map(|key| key.kid).collect::<Vec<_>>()
+        };
+        let signing = || {
+            let kept = kept.lock().unwrap();
+            serde_json::from_str::<PrivateKey>(&kept["/boxoffice/dev/token-private-key"]).unwrap().kid
+        };
+        ring().create().await.unwrap();
+        let first = signing();
+        ring().rotate().await.unwrap();
+        ring().activate().await.unwrap();
+        let second = signing();
+        assert_eq!(trusted(), [second.clone(), first.clone()], "the one before still verifies");
+
+        let sessions = Listener::answering(|_, _| (200, json!({})));
+        let register = AccessRegister::new(client::dynamodb(&sessions.sdk_config()), "sessions");
+        let retired = || {
+            let heard = sessions.heard().into_iter();
+            heard.map(|(_, asked)| asked["ExpressionAttributeValues"][":kids"]["SS"].clone()).collect::<Vec<_>>()
+        };
+        ring().retire(false, &register).await.unwrap();
+        assert_eq!((trusted(), signing()), (vec![second.clone()], second.clone()));
+        assert_eq!(retired(), [json!([first])], "functions are told at once");
+        ring().retire(true, &register).await.unwrap();
+        assert_ne!(signing(), second);
+        assert_eq!(trusted(), [signing()]);
+        assert_eq!(retired()[1..], [json!([second])]);
+    }
+
+    #[test]
+    fn activating_a_key_says_which_deployment_restarts_the_log_ins() {
+        let (private, _) = generate().unwrap();
+        let allowed = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+        assert!((1..=64).contains(&private.kid.len()) && private.kid.chars().all(allowed), "{}", private.kid);
+        let words = activated(&private.kid);
+        assert!(words.ends_with(&format!("--parameter-overrides KeyGeneration={}", private.kid)), "{words}");
     }
 
     #[test]

@@ -15,19 +15,20 @@ use std::iter;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make the read models again from the event store, and show them in place of those that were.
+    /// Rebuild the read models from the event store, then switch to the rebuilt ones.
     ///
-    /// Sales go on meanwhile. One that was broken off is taken up by calling it again. What was shown before stays until it is swept.
+    /// Sales continue during a rebuild. Run the command again to resume an interrupted rebuild. The previous read models stay until `sweep`
+    /// deletes them.
     Rebuild(Of),
-    /// Delete the read models that a rebuild has replaced.
+    /// Delete read models that a rebuild has replaced.
     ///
-    /// From a minute after that on: until then functions that are at work may go on with them, and this refuses.
+    /// Refuses for one minute after a switch, because running functions may still use the previous read models.
     Sweep(Of),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Of {
-    /// The stack, as it was deployed.
+    /// The name of the CloudFormation stack.
     #[arg(long, default_value = "boxoffice")]
     stack: String,
 }
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_not_be_understood_is_not_passed_over_and_what_is_left_to_do_is_said() {
+    fn a_rebuild_reports_unreadable_events_and_remaining_work() {
         let events = Rebuilding { read: 9, told: 5 };
         let malformed = vec!["tkt_1, version 3: it is no event".to_owned()];
         let settled_at = "2030-01-01T12:00:00Z".parse().ok();

@@ -3,12 +3,15 @@
 use super::stack::{Asker, Configuration, Stack, trace};
 use crate::outcome::{Done, Failure};
 use boxoffice_aws::client;
-use boxoffice_operations::Reconciler;
+use boxoffice_operations::{Reconciler, reconciler::Scope};
 use clap::Args;
 use serde_json::json;
 
 #[derive(Debug, Args)]
 pub(crate) struct Reconcile {
+    /// Read every booking and every reservation there ever was, and not only what is open or has changed since it was proven
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     asker: Asker,
     #[command(flatten)]
@@ -21,7 +24,8 @@ impl Reconcile {
         let (sdk, trace) = (client::sdk_config(), trace(&operator));
         let configuration = Configuration::of(&sdk, &self.stack.stack, "start-reconcile").await?;
         let reconciler = Reconciler::from_source(&sdk, |name| configuration.variable(name))?;
-        let act = reconciler.start(operator.clone(), &trace).await?;
+        let scope = if self.all { Scope::All } else { Scope::Moved };
+        let act = reconciler.start(scope, operator.clone(), &trace).await?;
         let words = format!("the reconciliation runs ({act}, by {operator}); what it finds is in its log");
         Ok(Done { words, facts: json!({ "actId": act, "requestedBy": operator }) })
     }

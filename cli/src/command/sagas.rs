@@ -6,9 +6,9 @@ use boxoffice_aws::{
     Cursor, Limit, ListError, client,
     journal::{Entry, Step, Unfinished},
 };
-use boxoffice_booking::{domain::Saga, handlers::answer::SagaView};
-use boxoffice_kernel::TicketId;
-use boxoffice_operations::{Casework, casework::CaseError, domain::Reason};
+use boxoffice_kernel::{Reason, TicketId};
+use boxoffice_operations::{Casework, casework::CaseError};
+use boxoffice_saga::{domain::Saga, handlers::answer::SagaView};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::fmt::Write;
@@ -25,16 +25,16 @@ const ACT: &str = "Example, with the verb in place:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the sagas that are not over, newest first.
+    /// List unfinished sagas, newest first.
     #[command(after_help = LIST)]
     List(List),
-    /// Show one as a tree of its steps.
+    /// Show a saga as a tree of its steps.
     #[command(after_help = SHOW)]
     Show(Show),
-    /// Have the undoing of a stuck booking begun again, once what was in its way is repaired.
+    /// Retry a stuck booking's compensation after fixing the cause.
     #[command(after_help = ACT)]
     Redrive(Act),
-    /// Take a booking back by force, whatever it is about: refund, release, cancel.
+    /// Force the compensation of a booking in any state: refund the payment, release the seats, cancel the ticket.
     #[command(after_help = ACT)]
     Compensate(Act),
 }
@@ -56,13 +56,13 @@ impl From<Which> for Unfinished {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Which of them.
+    /// Only sagas with this status.
     #[arg(long, value_enum, default_value = "needs-attention")]
     status: Which,
-    /// How many, at most: 1 to 100.
+    /// Page size: 1 to 100.
     #[arg(long, default_value = "20")]
     limit: Limit,
-    /// Where to go on: what the list before said is next.
+    /// Continue after the previous page: the value it printed as `next`.
     #[arg(long)]
     next: Option<Cursor>,
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The saga's ticket.
+    /// The ticket's id, tkt_…
     ticket: TicketId,
     #[command(flatten)]
     stack: Stack,
@@ -79,9 +79,9 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Act {
-    /// The saga's ticket.
+    /// The ticket's id, tkt_…
     ticket: TicketId,
-    /// Why: 1 to 300 characters, kept with the act.
+    /// The reason, 1 to 300 characters; recorded with the act.
     #[arg(long)]
     reason: Reason,
     #[command(flatten)]

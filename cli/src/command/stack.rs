@@ -3,8 +3,7 @@
 use crate::outcome::Failure;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::{Client, error::ProvideErrorMetadata};
-use boxoffice_kernel::{EventId, Trace};
-use boxoffice_operations::domain::{Operator, OperatorName};
+use boxoffice_kernel::{Actor, Operator, OperatorName, Trace};
 use clap::Args;
 use std::{
     collections::HashMap,
@@ -12,37 +11,41 @@ use std::{
     io::{self, Write},
 };
 
-/// Which stack, and who asks.
+/// The stack to operate on, and the operator's name.
 #[derive(Debug, Args)]
 pub(crate) struct Stack {
-    /// The stack, as it was deployed.
+    /// The name of the CloudFormation stack.
     #[arg(long, default_value = "boxoffice")]
     pub(crate) stack: String,
 }
 
-/// Who asks; it is recorded with what they have done.
+/// The operator's name; it is recorded with what they have done.
 #[derive(Debug, Args)]
 pub(crate) struct Asker {
-    /// Who asks, if not who is logged in here; recorded with the act as `cli:<name>`.
+    /// The operator's name, by default the logged-in user; recorded with the act as `cli:<name>`.
     #[arg(long = "as", value_name = "NAME")]
     name: Option<OperatorName>,
 }
 
 impl Asker {
     pub(crate) fn operator(&self) -> Result<Operator, Failure> {
+        self.name().map(Operator::Terminal)
+    }
+
+    pub(crate) fn name(&self) -> Result<OperatorName, Failure> {
         if let Some(name) = &self.name {
-            return Ok(Operator::Terminal(name.clone()));
+            return Ok(name.clone());
         }
         let logged_in = ["USER", "LOGNAME"].into_iter().find_map(|variable| env::var(variable).ok());
         let name = logged_in.and_then(|name| name.parse().ok());
         let unknown = || Failure::Refused("who asks? Neither USER nor LOGNAME says: use --as".into());
-        Ok(Operator::Terminal(name.ok_or_else(unknown)?))
+        name.ok_or_else(unknown)
     }
 }
 
 /// Where what this call leads to comes from.
 pub(crate) fn trace(operator: &Operator) -> Trace {
-    Trace { correlation_id: EventId::generate().into(), causation_id: operator.to_string() }
+    Trace::begun(operator.to_string(), Actor::from(operator))
 }
 
 /// A function's own configuration: the names of what it works on.
@@ -67,7 +70,7 @@ impl Configuration {
         Ok(Self { function, variables })
     }
 
-    /// What the function calls so.
+    /// The function's error name.
     pub(crate) fn variable(&self, name: &'static str) -> Result<String, Failure> {
         let missing = || Failure::Refused(format!("{} has no {name}; is it of this version?", self.function));
         self.variables.get(name).cloned().ok_or_else(missing)

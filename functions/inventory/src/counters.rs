@@ -7,7 +7,7 @@
 //! Numbers are signed here: a counter that a defect drove below zero is something to see, not something that fails to be read.
 
 use crate::domain::{EventName, Reservation, ReservationState};
-use boxoffice_kernel::InventoryId;
+use boxoffice_kernel::{Fingerprint, InventoryId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counter {
-    /// Which shard of its event.
+    /// The number of the shard in its event.
     pub number: u32,
     /// Seats anyone may hold.
     pub available: i64,
@@ -53,9 +53,9 @@ pub struct Counters {
 pub struct Counts {
     /// Anyone may hold them.
     pub available: i64,
-    /// Of unpaid tickets, and reserved by hand.
+    /// Seats of unpaid tickets, and seats reserved by hand.
     pub held: i64,
-    /// Of confirmed tickets.
+    /// Seats of confirmed tickets.
     pub sold: i64,
 }
 
@@ -89,7 +89,7 @@ pub struct Taken {
     pub sold: i64,
 }
 
-/// What tickets have of every event, as it adds up.
+/// The seats that tickets have, summed per event and shard.
 #[derive(Debug, Clone, Default)]
 pub struct Holdings(BTreeMap<InventoryId, BTreeMap<u32, Taken>>);
 
@@ -107,7 +107,7 @@ impl Holdings {
         }
     }
 
-    /// What tickets have of this shard.
+    /// The seats of this shard that tickets have.
     pub fn of(&self, inventory: InventoryId, shard: u32) -> Taken {
         self.0.get(&inventory).and_then(|shards| shards.get(&shard)).copied().unwrap_or_default()
     }
@@ -127,7 +127,7 @@ pub struct Correction {
 pub struct Discrepancy {
     /// As they are.
     pub seen: Counters,
-    /// What they must be, shard by shard where they must change; empty when no change would make them right: then somebody has to look.
+    /// The corrections, for each shard that must change; empty when no correction is possible, which is a case for an operator.
     pub corrections: Vec<Correction>,
 }
 
@@ -148,7 +148,17 @@ impl Discrepancy {
 }
 
 impl Counters {
-    /// What is wrong with these counters, given those from `before` the reservations were read. Of shards that moved meanwhile nothing is said
+    /// These very counters: any move of a seat, any change of the terms and any correction makes others.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let shard = |shard: &Counter| {
+            let Counter { number, available, held, sold, reserved, inventory_version, moves } = shard;
+            format!("{number} {available} {held} {sold} {reserved} {inventory_version} {moves}")
+        };
+        let shards: Vec<_> = self.shards.iter().map(shard).collect();
+        Fingerprint::of(&[&self.total.to_string(), &self.version.to_string(), &shards.join("\n")])
+    }
+
+    /// The defects of these counters, given those from `before` the reservations were read. Of shards that moved meanwhile nothing is said
     /// but that all together must still be the total; while the terms change, nothing at all.
     pub fn discrepancy(&self, before: &Self, holdings: &Holdings) -> Option<Discrepancy> {
         if self.version != before.version {
@@ -316,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_leave_less_than_no_seats_is_left_to_people() {
+    fn a_correction_below_zero_seats_is_left_to_an_operator() {
         // Sold twice: three tickets have seats of an event of two.
         let mut event = sound(&[(0, 0, 0, 2)]);
         let more = vec![Allocation { shard: 0, seats: 1 }];

@@ -3,8 +3,14 @@
 //! Seats live on one or more shards, so that a hot sale is not bound to what one DynamoDB item can take. A hold is planned here on a
 //! snapshot of the shards and proven by the conditions of the write: a plan can be out of date, never wrong.
 
-use boxoffice_kernel::{Currency, InventoryId, Money, Quantity, ReservationId, Text, TicketId, Timestamp, whole};
+use boxoffice_kernel::{
+    Currency, InventoryId, Money, Quantity, ReservationId, Text, TicketId, Timestamp, money::InvalidAmount, whole,
+};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{
+    RefOr,
+    schema::{ObjectBuilder, Schema, Type},
+};
 
 /// The name of an event on sale: unique among those on sale.
 pub type EventName = Text<200>;
@@ -14,8 +20,12 @@ pub type Location = Text<300>;
 /// The seats one shard is made for. A shard takes about 500 bookings a second (1,000 write units, two for each transactional
 /// write), so a sale of `n` seats in shards of this size ends in seconds however hot it is. See `docs/adr/0003-seat-shards.md`.
 pub const SEATS_PER_SHARD: u32 = 100;
-/// The most shards an event has: a hold gathered from all of them, with six items more, must stay below DynamoDB's 100 items.
+/// The most shards an event has: putting it on sale, and reserving by hand what is gathered from all of them, must fit into DynamoDB's 100 items a
+/// transaction.
 pub const MAX_SHARDS: u32 = 90;
+/// The most seats that any event lets one order have. An order takes at least one seat of each shard it is gathered from, so this also bounds the items of a
+/// booking's transaction (`boxoffice_tickets::store`).
+pub const MAX_PER_ORDER: u32 = 60;
 
 /// How many of an event's shards lie in one partition of the table, from the first on. A partition takes what a shard does, about 500 bookings a second, but shards
 /// beside each other do not collide, and are read at once. See `docs/adr/0022-hot-on-sales.md`.
@@ -35,7 +45,7 @@ pub fn spread(seats: u32, shards: u32) -> impl Iterator<Item = u32> {
 /// Some of an event's seats, counted on one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which shard of its event, from 0.
+    /// The number of the shard in its event, from 0.
     pub number: u32,
     /// Seats anyone may hold.
     pub available: u32,
@@ -47,7 +57,68 @@ pub struct Shard {
     pub reserved: u32,
 }
 
-/// What an event is sold under.
+/// Why a number is not a limit of seats per order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a whole number from 1 to {MAX_PER_ORDER}")]
+pub struct InvalidOrderLimit;
+
+/// The most seats of one order: at least one, at most [`MAX_PER_ORDER`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Quantity")]
+pub struct OrderLimit(u32);
+
+impl OrderLimit {
+    /// The number of seats.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<Quantity> for OrderLimit {
+    type Error = InvalidOrderLimit;
+    fn try_from(seats: Quantity) -> Result<Self, InvalidOrderLimit> {
+        if seats.get() <= MAX_PER_ORDER { Ok(Self(seats.get())) } else { Err(InvalidOrderLimit) }
+    }
+}
+
+impl utoipa::PartialSchema for OrderLimit {
+    fn schema() -> RefOr<Schema> {
+        let seats = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MAX_PER_ORDER));
+        seats.description(Some("The most seats of one order")).into()
+    }
+}
+
+impl utoipa::ToSchema for OrderLimit {}
+
+/// How much of an event one buyer may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PurchaseLimits {
+    /// Seats of one order.
+    pub max_per_order: OrderLimit,
+    /// Seats that one buyer holds at one time without having paid.
+    pub max_held_per_buyer: Quantity,
+    /// Seats that one buyer has, paid or not.
+    pub max_per_buyer: Quantity,
+}
+
+impl PurchaseLimits {
+    /// No more than what any event is bound by.
+    pub const WIDEST: Self = Self {
+        max_per_order: OrderLimit(MAX_PER_ORDER),
+        max_held_per_buyer: Quantity::LARGEST,
+        max_per_buyer: Quantity::LARGEST,
+    };
+}
+
+/// The limits of an event whose organiser sets none.
+impl Default for PurchaseLimits {
+    fn default() -> Self {
+        Self { max_per_order: OrderLimit(10), max_held_per_buyer: Quantity::TEN, max_per_buyer: Quantity::TWENTY }
+    }
+}
+
+/// The terms of an event on sale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// Its name.
@@ -56,10 +127,21 @@ pub struct Terms {
     pub event_date: Timestamp,
     /// How many seats there are.
     pub total_seats: Quantity,
-    /// What one costs.
+    /// The price of one.
     pub price: Money,
     /// Where it is.
     pub location: Location,
+    /// How much one buyer may take.
+    pub limits: PurchaseLimits,
+}
+
+/// The terms as they are at some version, without the seats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionedTerms {
+    /// The terms that the event is sold under.
+    pub terms: Terms,
+    /// How often the terms have been written.
+    pub version: u64,
 }
 
 /// An event on sale.
@@ -67,7 +149,7 @@ pub struct Terms {
 pub struct Inventory {
     /// Its id.
     pub id: InventoryId,
-    /// What it is sold under.
+    /// The terms.
     pub terms: Terms,
     /// How often the terms have been written. Each shard carries it, so that nobody buys under terms that have changed.
     pub version: u64,
@@ -75,6 +157,8 @@ pub struct Inventory {
     pub created_at: Timestamp,
     /// When the terms were last written.
     pub updated_at: Timestamp,
+    /// When its organiser cancelled it.
+    pub cancelled_at: Option<Timestamp>,
     /// Its seats, by shard number.
     pub shards: Vec<Shard>,
 }
@@ -82,7 +166,7 @@ pub struct Inventory {
 /// Seats of one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allocation {
-    /// Which shard.
+    /// The shard.
     pub shard: u32,
     /// How many of its seats; at least one.
     pub seats: u32,
@@ -129,7 +213,7 @@ pub struct Reservation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotForSale {
     /// Fewer seats are left than were asked for.
-    #[error("{available} of the {wanted} seats asked for are left")]
+    #[error("{available} of the {wanted} requested seats are left")]
     SoldOut {
         /// Left.
         available: u32,
@@ -139,6 +223,9 @@ pub enum NotForSale {
     /// The event has begun.
     #[error("the event began at {0}")]
     Begun(Timestamp),
+    /// Its organiser cancelled the event.
+    #[error("the event was cancelled at {0}")]
+    Cancelled(Timestamp),
 }
 
 /// Why terms cannot become what was asked.
@@ -152,9 +239,15 @@ pub enum Unchangeable {
         /// The total asked for.
         wanted: u32,
     },
+    /// The new price cannot be charged.
+    #[error("the price {0}")]
+    Price(#[from] InvalidAmount),
     /// The new date has passed.
     #[error("the event date must be in the future")]
     PastDate,
+    /// Its organiser cancelled the event.
+    #[error("the event was cancelled at {0}")]
+    Cancelled(Timestamp),
     /// The caller saw an older version.
     #[error("version {current} is current")]
     Stale {
@@ -163,7 +256,7 @@ pub enum Unchangeable {
     },
 }
 
-/// What to change of an event on sale; what is not there stays.
+/// A change of an event on sale; absent fields keep their values.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = InventoryRevision)]
@@ -180,17 +273,23 @@ pub struct Revision {
     pub currency: Option<Currency>,
     /// A new place.
     pub location: Option<Location>,
+    /// The most seats of one order, for orders from now on.
+    pub max_per_order: Option<OrderLimit>,
+    /// The most seats that one buyer holds without having paid, for orders from now on.
+    pub max_held_per_buyer: Option<Quantity>,
+    /// The most seats that one buyer has, paid or not, for orders from now on.
+    pub max_per_buyer: Option<Quantity>,
     /// The version the caller saw; a newer one refuses the change.
     #[serde(default, deserialize_with = "whole::optional")]
     pub version: Option<u64>,
 }
 
-/// What becomes of one shard when the number of seats changes.
+/// The change of one shard when the number of seats changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShardChange {
     /// It stays, with so many more (or fewer) seats available.
     Adjust {
-        /// Which.
+        /// The shard's number.
         number: u32,
         /// Seats that come.
         added: u32,
@@ -199,7 +298,7 @@ pub enum ShardChange {
     },
     /// It is new.
     Create {
-        /// Which.
+        /// The shard's number.
         number: u32,
         /// Its seats.
         seats: u32,
@@ -213,7 +312,32 @@ impl Inventory {
             .zip(0..)
             .map(|(available, number)| Shard { number, available, held: 0, sold: 0, reserved: 0 })
             .collect();
-        Self { id, terms, version: 1, created_at: now, updated_at: now, shards }
+        Self { id, terms, version: 1, created_at: now, updated_at: now, cancelled_at: None, shards }
+    }
+
+    /// Whether it can be booked as far as its date and its organiser go: once it has begun or is cancelled, no seat is sold any more.
+    pub fn is_on_sale(&self, now: Timestamp) -> bool {
+        self.open_for_sale(now).is_ok()
+    }
+
+    fn open_for_sale(&self, now: Timestamp) -> Result<(), NotForSale> {
+        match self.cancelled_at {
+            Some(at) => Err(NotForSale::Cancelled(at)),
+            None if now < self.terms.event_date => Ok(()),
+            None => Err(NotForSale::Begun(self.terms.event_date)),
+        }
+    }
+
+    /// The event, cancelled by its organiser. The new version is what closes the sale: a hold that was planned under the terms before is refused.
+    #[must_use]
+    pub fn cancel(&self, now: Timestamp) -> Self {
+        Self { cancelled_at: Some(now), version: self.version + 1, updated_at: now, ..self.clone() }
+    }
+
+    /// Seats that bookings have, paid or not: what a cancellation takes back. Those reserved by hand are none of them.
+    pub fn booked(&self) -> u32 {
+        let reserved: u32 = self.shards.iter().map(|shard| shard.reserved).sum();
+        (self.held() + self.sold()).saturating_sub(reserved)
     }
 
     /// Seats anyone may hold.
@@ -239,9 +363,7 @@ impl Inventory {
     /// # Errors
     /// When the event has begun, or all shards together have too few.
     pub fn plan_hold(&self, quantity: Quantity, seed: usize, now: Timestamp) -> Result<Vec<Allocation>, NotForSale> {
-        if self.terms.event_date <= now {
-            return Err(NotForSale::Begun(self.terms.event_date));
-        }
+        self.open_for_sale(now)?;
         let wanted = quantity.get();
         // Of those that have them all, by its seed: were it the next one after a shard that has run out, that one would serve both their buyers.
         let fitting: Vec<_> = self.shards.iter().filter(|shard| shard.available >= wanted).collect();
@@ -275,6 +397,9 @@ impl Inventory {
         if revision.version.is_some_and(|seen| seen != self.version) {
             return Err(Unchangeable::Stale { current: self.version });
         }
+        if let Some(at) = self.cancelled_at {
+            return Err(Unchangeable::Cancelled(at));
+        }
         if revision.event_date.is_some_and(|date| date <= now) {
             return Err(Unchangeable::PastDate);
         }
@@ -289,9 +414,17 @@ impl Inventory {
                 currency: revision.currency.unwrap_or(old.price.currency),
             },
             location: revision.location.clone().unwrap_or_else(|| old.location.clone()),
+            limits: PurchaseLimits {
+                max_per_order: revision.max_per_order.unwrap_or(old.limits.max_per_order),
+                max_held_per_buyer: revision.max_held_per_buyer.unwrap_or(old.limits.max_held_per_buyer),
+                max_per_buyer: revision.max_per_buyer.unwrap_or(old.limits.max_per_buyer),
+            },
         };
         if terms == *old {
             return Ok(None);
+        }
+        if terms.price != old.price {
+            terms.price.chargeable()?;
         }
         let changes = self.resize(total_seats)?;
         let mut shards = self.shards.clone();
@@ -310,7 +443,7 @@ impl Inventory {
         Ok(Some((Self { terms, version: self.version + 1, updated_at: now, shards, ..self.clone() }, changes)))
     }
 
-    /// What happens to each shard when the event comes to have so many seats. Every shard is named, even one that stays as it is, for
+    /// The change of each shard when the event comes to have so many seats. Every shard is named, even one that stays as it is, for
     /// each must learn of the new terms.
     fn resize(&self, total: Quantity) -> Result<Vec<ShardChange>, Unchangeable> {
         let (old, new) = (self.terms.total_seats.get(), total.get());
@@ -370,6 +503,7 @@ mod tests {
             total_seats: Quantity::new(seats).unwrap(),
             price: Money { amount: Amount::from_minor(4990).unwrap(), currency: Currency::Eur },
             location: "Hall".parse().unwrap(),
+            limits: PurchaseLimits::default(),
         }
     }
 
@@ -399,6 +533,18 @@ mod tests {
         let inventory = with_shards(&[(10, 0, 0)]);
         let begun = inventory.terms.event_date;
         assert_eq!(inventory.plan_hold(quantity(1), 0, begun), Err(NotForSale::Begun(begun)));
+    }
+
+    #[test]
+    fn a_cancelled_event_sells_nothing_and_keeps_its_terms() {
+        let mut inventory = with_shards(&[(10, 5, 3)]);
+        inventory.shards[0].reserved = 2;
+        let cancelled = inventory.cancel(now());
+        assert_eq!((cancelled.version, cancelled.is_on_sale(now())), (2, false));
+        assert_eq!(cancelled.plan_hold(quantity(1), 0, now()), Err(NotForSale::Cancelled(now())));
+        let revised = cancelled.revise(&Revision { location: "Arena".parse().ok(), ..Revision::default() }, now());
+        assert_eq!(revised.unwrap_err(), Unchangeable::Cancelled(now()));
+        assert_eq!(cancelled.booked(), 6, "seats reserved by hand are nobody's booking");
     }
 
     #[test]
@@ -527,6 +673,11 @@ mod tests {
             total_seats: quantity(151),
             price: Money { amount: Amount::from_minor(2990).unwrap(), currency: Currency::Chf },
             location: "Garden".parse().unwrap(),
+            limits: PurchaseLimits {
+                max_per_order: quantity(4).try_into().unwrap(),
+                max_held_per_buyer: quantity(8),
+                max_per_buyer: quantity(12),
+            },
             ..terms(150)
         };
         let revision = Revision {
@@ -535,6 +686,9 @@ mod tests {
             price: Some(wanted.price.amount),
             currency: Some(wanted.price.currency),
             location: Some(wanted.location.clone()),
+            max_per_order: Some(wanted.limits.max_per_order),
+            max_held_per_buyer: Some(wanted.limits.max_held_per_buyer),
+            max_per_buyer: Some(wanted.limits.max_per_buyer),
             ..Revision::default()
         };
         let (revised, _) = inventory().revise(&revision, later).unwrap().unwrap();

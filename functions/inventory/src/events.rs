@@ -1,39 +1,68 @@
-//! What this context states on the bus. The contracts are `events/Inventory*.schema.json`.
+//! The events of this context. The contracts are `events/Inventory*.schema.json`.
 
 use crate::{
+    cancellation::Cancellation,
     counters::{Correction, Counts},
-    domain::{EventName, Inventory},
+    domain::{EventName, Inventory, PurchaseLimits},
 };
 use boxoffice_kernel::{
-    Amount, Currency, DomainEvent, InventoryId, Quantity, ReservationId, Text, TicketId, Timestamp,
+    Amount, CancellationId, Currency, DomainEvent, InventoryId, Quantity, Reason, ReservationId, Text, TicketId,
+    Timestamp, UserId,
 };
 use serde::Serialize;
 
-macro_rules! about_an_inventory {
-    ($($(#[$doc:meta])* $name:ident),+) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(pub OnSale);
+/// An event went on sale.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct InventoryCreated(pub OnSale);
 
-        impl DomainEvent for $name {
-            const TYPE: &'static str = stringify!($name);
-            const CONTEXT: &'static str = "inventory";
-            fn aggregate_id(&self) -> String {
-                self.0.inventory_id.to_string()
-            }
-        }
-    )+};
+impl DomainEvent for InventoryCreated {
+    const TYPE: &'static str = "InventoryCreated";
+    const CONTEXT: &'static str = "inventory";
+    fn aggregate_id(&self) -> String {
+        self.0.inventory_id.to_string()
+    }
 }
 
-about_an_inventory!(
-    /// An event went on sale.
-    InventoryCreated,
-    /// Its terms or its number of seats changed.
-    InventoryUpdated
-);
+/// Its terms or its number of seats changed.
+#[derive(Debug, Clone, Serialize)]
+pub struct InventoryUpdated {
+    /// As it is now.
+    #[serde(flatten)]
+    pub on_sale: OnSale,
+    /// The names of the fields that changed.
+    pub changed: Vec<&'static str>,
+}
 
-/// What an event is sold under.
+impl InventoryUpdated {
+    /// The difference between the old terms and the new.
+    pub fn of(old: &Inventory, new: &Inventory) -> Self {
+        let (before, after) = (&old.terms, &new.terms);
+        let fields = [
+            ("eventName", before.event_name != after.event_name),
+            ("eventDate", before.event_date != after.event_date),
+            ("totalSeats", before.total_seats != after.total_seats),
+            ("price", before.price.amount != after.price.amount),
+            ("currency", before.price.currency != after.price.currency),
+            ("location", before.location != after.location),
+            ("maxPerOrder", before.limits.max_per_order != after.limits.max_per_order),
+            ("maxHeldPerBuyer", before.limits.max_held_per_buyer != after.limits.max_held_per_buyer),
+            ("maxPerBuyer", before.limits.max_per_buyer != after.limits.max_per_buyer),
+        ];
+        let changed = fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name);
+        Self { on_sale: new.into(), changed: changed.collect() }
+    }
+}
+
+impl DomainEvent for InventoryUpdated {
+    const TYPE: &'static str = "InventoryUpdated";
+    const CONTEXT: &'static str = "inventory";
+    fn aggregate_id(&self) -> String {
+        self.on_sale.inventory_id.to_string()
+    }
+}
+
+/// The terms of an event on sale.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OnSale {
@@ -44,6 +73,8 @@ pub struct OnSale {
     price: Amount,
     currency: Currency,
     location: String,
+    #[serde(flatten)]
+    limits: PurchaseLimits,
 }
 
 impl From<&Inventory> for OnSale {
@@ -57,6 +88,7 @@ impl From<&Inventory> for OnSale {
             price: terms.price.amount,
             currency: terms.price.currency,
             location: terms.location.to_string(),
+            limits: terms.limits,
         }
     }
 }
@@ -65,7 +97,7 @@ impl From<&Inventory> for OnSale {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryDeleted {
-    /// Which.
+    /// The event on sale.
     pub inventory_id: InventoryId,
     /// Its name, free again.
     pub event_name: EventName,
@@ -79,18 +111,85 @@ impl DomainEvent for InventoryDeleted {
     }
 }
 
-/// Who had a look taken: an operator's name, or that of the schedule.
+/// Its organiser cancelled an event: nobody books it any more.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryCancelled {
+    inventory_id: InventoryId,
+    event_name: EventName,
+    event_date: Timestamp,
+    reason: Reason,
+    requested_by: UserId,
+}
+
+impl InventoryCancelled {
+    /// The event, for the reason its cancellation has.
+    pub fn of(cancelled: &Inventory, walk: &Cancellation) -> Self {
+        Self {
+            inventory_id: cancelled.id,
+            event_name: cancelled.terms.event_name.clone(),
+            event_date: cancelled.terms.event_date,
+            reason: walk.reason.clone(),
+            requested_by: walk.requested_by,
+        }
+    }
+}
+
+impl DomainEvent for InventoryCancelled {
+    const TYPE: &'static str = "InventoryCancelled";
+    const CONTEXT: &'static str = "inventory";
+    fn aggregate_id(&self) -> String {
+        self.inventory_id.to_string()
+    }
+}
+
+/// The walk over a cancelled event's bookings begins, or goes on. Starts its execution. The aggregate is the cancellation, not the event on sale: a walk that
+/// is resumed changes no terms.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CancellationStarted {
+    cancellation_id: CancellationId,
+    inventory_id: InventoryId,
+    event_name: EventName,
+    run: u32,
+    reason: Reason,
+    requested_by: UserId,
+}
+
+impl CancellationStarted {
+    /// This run.
+    pub fn of(walk: &Cancellation) -> Self {
+        Self {
+            cancellation_id: walk.inventory_id.cancellation(),
+            inventory_id: walk.inventory_id,
+            event_name: walk.event_name.clone(),
+            run: walk.run,
+            reason: walk.reason.clone(),
+            requested_by: walk.requested_by,
+        }
+    }
+}
+
+impl DomainEvent for CancellationStarted {
+    const TYPE: &'static str = "CancellationStarted";
+    const CONTEXT: &'static str = "inventory";
+    fn aggregate_id(&self) -> String {
+        self.cancellation_id.to_string()
+    }
+}
+
+/// The initiator: an operator's name, or that of the schedule.
 pub type RequestedBy = Text<100>;
 
 /// An event's seat counters were put right: they did not count what its reservations hold.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryReconciled {
-    /// Which event on sale.
+    /// The event on sale.
     pub inventory_id: InventoryId,
     /// Its name.
     pub event_name: EventName,
-    /// On whose word it was looked at.
+    /// The initiator.
     pub requested_by: RequestedBy,
     /// Its seats as they were counted.
     pub before: Counts,
@@ -104,7 +203,7 @@ pub struct InventoryReconciled {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShardReconciled {
-    /// Which shard.
+    /// The shard.
     pub shard: u32,
     /// As they were.
     pub before: Counts,
@@ -126,7 +225,7 @@ impl DomainEvent for InventoryReconciled {
     }
 }
 
-/// Which seats a reservation event is about. The aggregate is the reservation, not the event on sale: buyers of one hot
+/// The seats that a reservation event is about. The aggregate is the reservation, not the event on sale: buyers of one hot
 /// event must not queue for its next version number.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -150,7 +249,7 @@ macro_rules! about_seats {
         #[derive(Debug, Clone, Serialize)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
-            /// Which seats.
+            /// The seats.
             #[serde(flatten)]
             pub seats: Seats,
             $($($(#[$field_doc])* pub $field: $type,)+)?
@@ -173,7 +272,7 @@ about_seats!(
     InventorySold,
     /// Seats went back to available.
     InventoryReleased {
-        /// Why.
+        /// The reason for the release.
         release_reason: String
     }
 );

@@ -3,6 +3,7 @@
 //! | File | Holds |
 //! |---|---|
 //! | [`domain`] | an event on sale, its shards of seats, and every decision about them; pure |
+//! | [`cancellation`] | the cancellation of an event: how far the walk over its bookings is, and its account; pure |
 //! | [`counters`] | seat counters against the reservations they count; pure |
 //! | [`events`] | what this context states on the bus |
 //! | [`store`] | the access patterns, each with its condition |
@@ -10,14 +11,16 @@
 //!
 //! The one rule that everything here serves: **total = available + held + sold**, at every moment, for every event.
 
+pub mod cancellation;
 pub mod counters;
 pub mod domain;
 pub mod events;
 pub mod handlers;
 pub mod store;
 
+pub use cancellation::Cancellation;
 pub use domain::{EventName, Inventory};
-pub use store::{HoldGuard, InventoryStore, SaleGuard};
+pub use store::{InventoryStore, SeatGuard};
 
 use boxoffice_aws::client;
 use boxoffice_runtime::config::{self, ConfigError};
@@ -31,19 +34,13 @@ pub struct App {
 
 impl App {
     /// From the environment.
-    ///
-    /// # Errors
-    /// When a variable is missing.
     pub fn from_env() -> Result<Self, ConfigError> {
         let dynamodb = client::dynamodb(&client::sdk_config());
         Ok(Self { store: InventoryStore::from_env(dynamodb)? })
     }
 }
 
-/// What a saga step of this context needs, built once: the context's own, and the journal.
-///
-/// # Errors
-/// When a variable is missing.
+/// The dependencies of this context's saga steps, built once, with the journal.
 pub fn step_from_env() -> Result<(InventoryStore, boxoffice_aws::Journal), ConfigError> {
     let dynamodb = client::dynamodb(&client::sdk_config());
     let journal = boxoffice_aws::Journal::new(dynamodb.clone(), config::required("SAGAS_TABLE")?);

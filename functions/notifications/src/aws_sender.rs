@@ -1,17 +1,23 @@
 //! Mail by SES, text and push messages by SNS.
 //!
 //! SES by its first API: the second is not everywhere this must run.
+//!
+//! One try each: neither service knows an idempotency key, so a try that the SDK repeats after a lost answer is a second message. An answer, whatever it
+//! says, is one of a service that did not take the message; so is a connection that was never made. After anything else nobody knows.
 
 use crate::{
     content::Composed,
     domain::Address,
     sender::{MessageSender, SendError},
 };
+use aws_config::SdkConfig;
 use aws_sdk_ses::{
+    config::retry::RetryConfig,
     error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{Body, Content, Destination, Message},
 };
 use boxoffice_runtime::config::{self, ConfigError};
+use std::{error::Error, io};
 
 /// Sends mail in the name of one address.
 #[derive(Debug, Clone)]
@@ -23,7 +29,9 @@ pub struct AwsSender {
 
 impl AwsSender {
     /// A sender in this address's name, which SES must know as verified.
-    pub fn new(mail: aws_sdk_ses::Client, messages: aws_sdk_sns::Client, from: impl Into<String>) -> Self {
+    pub fn new(sdk: &SdkConfig, from: impl Into<String>) -> Self {
+        let once = sdk.to_builder().retry_config(RetryConfig::disabled()).build();
+        let (mail, messages) = (aws_sdk_ses::Client::new(&once), aws_sdk_sns::Client::new(&once));
         Self { mail, messages, from: from.into() }
     }
 
@@ -31,8 +39,8 @@ impl AwsSender {
     ///
     /// # Errors
     /// When it gives none.
-    pub fn from_env(mail: aws_sdk_ses::Client, messages: aws_sdk_sns::Client) -> Result<Self, ConfigError> {
-        Ok(Self::new(mail, messages, config::required("NOTIFICATION_SENDER")?))
+    pub fn from_env(sdk: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(sdk, config::required("NOTIFICATION_SENDER")?))
     }
 
     async fn send_mail(&self, to: &str, message: &Composed) -> Result<(), SendError> {
@@ -69,7 +77,7 @@ fn utf8(text: &str) -> Result<Content, SendError> {
     Content::builder().charset("UTF-8").data(text).build().map_err(refused)
 }
 
-/// What a service says of this very message or address. By name only: its words repeat the address.
+/// A service's verdict on this message or address, by name only, because its text repeats the address.
 const FINAL: [&str; 9] = [
     "MessageRejected",
     "InvalidParameterValue",
@@ -84,11 +92,37 @@ const FINAL: [&str; 9] = [
 
 fn sorted<E, R>(service: &str, error: &SdkError<E, R>) -> SendError
 where
-    E: ProvideErrorMetadata,
+    E: ProvideErrorMetadata + Error + 'static,
+    R: std::fmt::Debug,
 {
-    match error.code() {
-        Some(code) if FINAL.contains(&code) => SendError::Refused(format!("{service} refused the message: {code}")),
-        Some(code) => SendError::Unavailable(format!("{service} did not take the message: {code}")),
-        None => SendError::Unavailable(format!("{service} did not answer")),
+    match error {
+        SdkError::ServiceError(answer) => match answer.err().code() {
+            Some(code) if FINAL.contains(&code) => SendError::Refused(format!("{service} refused the message: {code}")),
+            code => SendError::Unavailable(format!(
+                "{service} did not take the message: {}",
+                code.unwrap_or("it did not say why")
+            )),
+        },
+        SdkError::ConstructionFailure(_) => SendError::Unavailable(format!("{service} could not be asked")),
+        SdkError::DispatchFailure(failure)
+            if failure.is_timeout() || failure.as_connector_error().is_some_and(|error| never_connected(error)) =>
+        {
+            SendError::Unavailable(format!("{service} could not be reached"))
+        }
+        _ => SendError::Unanswered(format!("{service} did not answer")),
     }
+}
+
+/// Whether an error is one of making a connection: then nothing was sent. A timeout of the connector's is always of that.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(AddrNotAvailable | ConnectionRefused | HostUnreachable | NetworkUnreachable)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -1,9 +1,12 @@
-//! What each kind of message says. No I/O.
+//! The texts of each kind of message. No I/O.
 //!
 //! A kind is a pair of files in `templates/`: `<kind>.txt`, whose first line is the subject and whose rest is the message as it is shown, texted
 //! and pushed; and `<kind>.html`, what a mail says in HTML. They are compiled in, and the HTML ones escape every value.
 //!
 //! A message says what happened, and not to whom: a name is only in the mail itself, and nobody's address or payment method anywhere.
+//!
+//! A booking that is paid is one message, when it is confirmed. Seats that are held and wait for their payment, and a payment that was declined or went
+//! through, are on the page that the buyer is looking at.
 
 use askama::Template as _;
 use boxoffice_kernel::{Amount, Currency, PaymentId, Quantity, Text, TicketId, Timestamp, TransactionId};
@@ -76,12 +79,13 @@ boxoffice_kernel::schema::string_schema!(FreeText, {
     example: "The doors open an hour earlier."
 });
 
-/// Which templates a message is made of.
+/// The templates of a message. For [`Template::TicketHeld`], [`Template::PaymentCompleted`] and [`Template::PaymentFailed`] there are only
+/// messages from before a booking became one message; they can still be read, and sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = NotificationTemplate)]
 pub enum Template {
-    /// A user has registered.
+    /// A user has verified their mail address.
     Welcome,
     /// Seats are held.
     TicketHeld,
@@ -89,29 +93,101 @@ pub enum Template {
     TicketConfirmed,
     /// The seats are not, or no longer.
     TicketCancelled,
+    /// The event of the ticket takes place at another time or in another place.
+    TicketEventChanged,
     /// Money was taken.
     PaymentCompleted,
     /// It was not.
     PaymentFailed,
     /// It was given back.
     PaymentRefunded,
-    /// What an ADMIN has to say.
+    /// The text from an ADMIN.
     Message,
+    /// Something by which a user logs in or is reached is another.
+    AccountChanged,
+    /// The account is gone.
+    AccountDeleted,
+}
+
+/// A part of an account that its owner is told of when it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// The name to log in with.
+    Username,
+    /// Where they get mail.
+    Email,
+    /// The first name.
+    FirstName,
+    /// The last name.
+    LastName,
+    /// Where they get text messages.
+    Phone,
+    /// The device that gets push messages.
+    PushEndpoint,
+    /// The password.
+    Password,
+    /// The second factor.
+    SecondFactor,
+}
+
+impl Part {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Username => "username",
+            Self::Email => "mail address",
+            Self::FirstName => "first name",
+            Self::LastName => "last name",
+            Self::Phone => "telephone number",
+            Self::PushEndpoint => "device for push messages",
+            Self::Password => "password",
+            Self::SecondFactor => "second factor",
+        }
+    }
+}
+
+/// A change of an account, as its owner is told of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountChange {
+    /// The changed parts.
+    pub changed: Vec<Part>,
+    /// When.
+    pub at: Timestamp,
+    /// Whether its owner was logged in, and not an ADMIN or operator.
+    pub by_owner: bool,
+}
+
+impl AccountChange {
+    fn parts(&self) -> String {
+        let parts: Vec<_> = self.changed.iter().map(|part| part.words()).collect();
+        match parts.as_slice() {
+            [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+            _ => parts.concat(),
+        }
+    }
+
+    fn moment(&self) -> String {
+        moment(self.at)
+    }
 }
 
 /// A booking, as far as a message tells of it: some of the data of a ticket's event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Booking {
+pub struct TicketSummary {
     /// The ticket.
     pub ticket_id: TicketId,
-    /// What is on.
+    /// The name of the event.
     pub event_name: Text<200>,
-    /// When.
+    /// The date of the event.
     pub event_date: Timestamp,
+    /// Where; unknown of bookings older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Text<300>>,
     /// How many seats.
     pub quantity: Quantity,
-    /// What they cost.
+    /// The total.
     pub total_amount: Amount,
     /// In this currency.
     pub currency: Currency,
@@ -123,11 +199,50 @@ pub struct Booking {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CancelledBooking {
-    /// Which.
+    /// The notification.
     #[serde(flatten)]
-    pub booking: Booking,
-    /// Why.
+    pub booking: TicketSummary,
+    /// The reason for the cancellation.
     pub cancellation_reason: CancellationReason,
+}
+
+/// A booking whose event was moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MovedBooking {
+    /// The booking, with the event as it is now.
+    #[serde(flatten)]
+    pub booking: TicketSummary,
+    /// The event as the buyer knew it.
+    pub previous: KnownEvent,
+}
+
+/// An event as its buyer knew it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownEvent {
+    /// Its date.
+    pub event_date: Timestamp,
+    /// Its place.
+    pub location: Text<300>,
+}
+
+impl MovedBooking {
+    /// Whether its time or its place changed, and not only its name.
+    pub fn is_moved(&self) -> bool {
+        let KnownEvent { event_date, location } = &self.previous;
+        self.booking.event_date != *event_date || self.booking.location.as_ref() != Some(location)
+    }
+
+    /// The former time, and whether it was elsewhere, in a sentence.
+    fn before(&self) -> String {
+        let date = moment(self.previous.event_date);
+        if self.booking.location.as_ref() == Some(&self.previous.location) {
+            format!("Before, it was on {date}.")
+        } else {
+            format!("Before, it was on {date}, in another place.")
+        }
+    }
 }
 
 /// Why a booking is over, in the words of `TicketCancelled`.
@@ -140,10 +255,12 @@ pub enum CancellationReason {
     PaymentDeclined,
     /// The payment provider said nothing.
     PaymentUnavailable,
-    /// The buyer wanted out.
+    /// The buyer asked for it.
     CancelledByBuyer,
-    /// An operator took the booking back.
+    /// An ADMIN or an operator cancelled it, and not the buyer.
     CancelledByOperator,
+    /// The organiser cancelled the event.
+    EventCancelled,
     /// The money was given back.
     PaymentRefunded,
     /// The seats were gone before the payment came.
@@ -157,11 +274,11 @@ pub enum CancellationReason {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
-    /// Which.
+    /// The payment.
     pub payment_id: PaymentId,
     /// For what.
     pub ticket_id: TicketId,
-    /// How much.
+    /// The amount.
     pub amount: Amount,
     /// In this currency.
     pub currency: Currency,
@@ -169,26 +286,32 @@ pub struct Payment {
     pub transaction_id: TransactionId,
 }
 
-/// What a message is about.
+/// The subject of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "template", content = "about", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Content {
-    /// A user has registered.
+    /// A user has verified their mail address.
     Welcome,
     /// Seats are held.
-    TicketHeld(Booking),
+    TicketHeld(TicketSummary),
     /// The seats are theirs.
-    TicketConfirmed(Booking),
+    TicketConfirmed(TicketSummary),
     /// The seats are not, or no longer.
     TicketCancelled(CancelledBooking),
+    /// The event of the ticket takes place at another time or in another place.
+    TicketEventChanged(MovedBooking),
     /// Money was taken.
     PaymentCompleted(Payment),
     /// It was not.
     PaymentFailed(Payment),
     /// It was given back.
     PaymentRefunded(Payment),
-    /// What an ADMIN has to say.
+    /// The text from an ADMIN.
     Message(FreeText),
+    /// Something by which a user logs in or is reached is another.
+    AccountChanged(AccountChange),
+    /// The account is gone.
+    AccountDeleted,
 }
 
 /// Why there is no message. Templates are compiled and their values bounded, so it is a bug.
@@ -199,7 +322,7 @@ pub struct Unwritable(Template, String);
 /// A message, ready for every channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Composed {
-    /// Of a mail.
+    /// A mail.
     pub subject: String,
     /// A mail in text.
     pub text: String,
@@ -212,7 +335,7 @@ pub struct Composed {
 const MOMENT: &[BorrowedFormatItem<'_>] =
     format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
 
-/// `1 June 2030, 20:00 UTC`.
+/// `1 June 2030, 20:00 UTC`: events have no time zone of their own.
 fn moment(at: Timestamp) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.unix_millis()) * 1_000_000);
     at.ok().and_then(|at| at.format(MOMENT).ok()).unwrap_or_default()
@@ -222,13 +345,23 @@ fn seats(quantity: Quantity) -> String {
     if quantity.get() == 1 { "1 seat".to_owned() } else { format!("{quantity} seats") }
 }
 
-impl Booking {
+impl TicketSummary {
     fn seats(&self) -> String {
         seats(self.quantity)
     }
 
-    fn date(&self) -> String {
-        moment(self.event_date)
+    /// The event, its place and its time: `Late Show, Concert Hall, on 1 June 2030, 20:00 UTC`.
+    fn occasion(&self) -> String {
+        let (name, date) = (&self.event_name, moment(self.event_date));
+        match &self.location {
+            Some(location) => format!("{name}, {location}, on {date}"),
+            None => format!("{name} on {date}"),
+        }
+    }
+
+    /// As the buyer's statement names the payment.
+    fn transaction(&self) -> TransactionId {
+        self.ticket_id.payment().transaction()
     }
 
     fn held_until(&self) -> String {
@@ -244,10 +377,25 @@ impl CancellationReason {
             Self::PaymentDeclined => "The payment was declined.",
             Self::PaymentUnavailable => "The payment could not be made: the payment provider was not available.",
             Self::CancelledByBuyer => "You asked us to cancel it.",
-            Self::CancelledByOperator => "We had to cancel it.",
+            Self::CancelledByOperator => "We cancelled it.",
+            Self::EventCancelled => "The organiser cancelled the event.",
             Self::PaymentRefunded => "Your payment was refunded.",
             Self::HoldLost => "The seats were gone before your payment arrived.",
             Self::BookingFailed => "The booking could not be completed.",
+        }
+    }
+
+    /// The fate of the buyer's money, in a sentence.
+    fn money(self) -> &'static str {
+        match self {
+            Self::HoldExpired | Self::PaymentDeclined => "You were not charged; you are welcome to book again.",
+            Self::PaymentRefunded => "It may take some days to appear on your statement.",
+            Self::PaymentUnavailable
+            | Self::CancelledByBuyer
+            | Self::CancelledByOperator
+            | Self::EventCancelled
+            | Self::HoldLost
+            | Self::BookingFailed => "What you had paid for it is refunded.",
         }
     }
 }
@@ -280,13 +428,16 @@ macro_rules! templates {
 
 templates!(
     welcome: (), "welcome.txt", "welcome.html";
-    ticket_held: Booking, "ticket_held.txt", "ticket_held.html";
-    ticket_confirmed: Booking, "ticket_confirmed.txt", "ticket_confirmed.html";
+    ticket_held: TicketSummary, "ticket_held.txt", "ticket_held.html";
+    ticket_confirmed: TicketSummary, "ticket_confirmed.txt", "ticket_confirmed.html";
     ticket_cancelled: CancelledBooking, "ticket_cancelled.txt", "ticket_cancelled.html";
+    ticket_event_changed: MovedBooking, "ticket_event_changed.txt", "ticket_event_changed.html";
     payment_completed: Payment, "payment_completed.txt", "payment_completed.html";
     payment_failed: Payment, "payment_failed.txt", "payment_failed.html";
     payment_refunded: Payment, "payment_refunded.txt", "payment_refunded.html";
     message: FreeText, "message.txt", "message.html";
+    account_changed: AccountChange, "account_changed.txt", "account_changed.html";
+    account_deleted: (), "account_deleted.txt", "account_deleted.html";
 );
 
 /// A mail in text: what is around the message.
@@ -304,26 +455,54 @@ macro_rules! render {
             Content::TicketHeld(about) => ticket_held::$kind { about, $($field: $value),* }.render(),
             Content::TicketConfirmed(about) => ticket_confirmed::$kind { about, $($field: $value),* }.render(),
             Content::TicketCancelled(about) => ticket_cancelled::$kind { about, $($field: $value),* }.render(),
+            Content::TicketEventChanged(about) => ticket_event_changed::$kind { about, $($field: $value),* }.render(),
             Content::PaymentCompleted(about) => payment_completed::$kind { about, $($field: $value),* }.render(),
             Content::PaymentFailed(about) => payment_failed::$kind { about, $($field: $value),* }.render(),
             Content::PaymentRefunded(about) => payment_refunded::$kind { about, $($field: $value),* }.render(),
             Content::Message(about) => message::$kind { about, $($field: $value),* }.render(),
+            Content::AccountChanged(about) => account_changed::$kind { about, $($field: $value),* }.render(),
+            Content::AccountDeleted => account_deleted::$kind { about: &(), $($field: $value),* }.render(),
         }
     };
 }
 
 impl Content {
-    /// Which templates it is written with.
+    /// The templates it is written with.
     pub fn template(&self) -> Template {
         match self {
             Self::Welcome => Template::Welcome,
             Self::TicketHeld(_) => Template::TicketHeld,
             Self::TicketConfirmed(_) => Template::TicketConfirmed,
             Self::TicketCancelled(_) => Template::TicketCancelled,
+            Self::TicketEventChanged(_) => Template::TicketEventChanged,
             Self::PaymentCompleted(_) => Template::PaymentCompleted,
             Self::PaymentFailed(_) => Template::PaymentFailed,
             Self::PaymentRefunded(_) => Template::PaymentRefunded,
             Self::Message(_) => Template::Message,
+            Self::AccountChanged(_) => Template::AccountChanged,
+            Self::AccountDeleted => Template::AccountDeleted,
+        }
+    }
+
+    /// Whether it is about an order that its buyer has paid for. Nobody has one sent to another's address for nothing: what is cancelled unpaid, or by its
+    /// buyer, is not among them, and the refund is a message of its own.
+    pub fn is_about_a_paid_order(&self) -> bool {
+        match self {
+            Self::TicketConfirmed(_) | Self::TicketEventChanged(_) | Self::PaymentRefunded(_) => true,
+            Self::TicketCancelled(cancelled) => matches!(
+                cancelled.cancellation_reason,
+                CancellationReason::CancelledByOperator
+                    | CancellationReason::EventCancelled
+                    | CancellationReason::PaymentRefunded
+                    | CancellationReason::HoldLost
+            ),
+            Self::Welcome
+            | Self::TicketHeld(_)
+            | Self::PaymentCompleted(_)
+            | Self::PaymentFailed(_)
+            | Self::Message(_)
+            | Self::AccountChanged(_)
+            | Self::AccountDeleted => false,
         }
     }
 
@@ -343,7 +522,7 @@ impl Content {
         Ok((subject.to_owned(), message))
     }
 
-    /// What it says, in short.
+    /// The text, in short.
     ///
     /// # Errors
     /// When a template is wrong.
@@ -395,11 +574,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn booking(event_name: &str) -> Booking {
-        Booking {
+    fn booking(event_name: &str) -> TicketSummary {
+        TicketSummary {
             ticket_id: "tkt_01970000000070008000000000000001".parse().unwrap(),
             event_name: event_name.parse().unwrap(),
             event_date: "2030-06-01T20:00:00Z".parse().unwrap(),
+            location: Some("Concert Hall, Vienna".parse().unwrap()),
             quantity: Quantity::new(2).unwrap(),
             total_amount: Amount::from_minor(9980).unwrap(),
             currency: Currency::Eur,
@@ -422,17 +602,66 @@ mod tests {
         Content::TicketCancelled(CancelledBooking { booking: booking(event_name), cancellation_reason })
     }
 
+    fn moved(event_name: &str) -> MovedBooking {
+        let previous = KnownEvent {
+            event_date: "2030-05-25T19:30:00Z".parse().unwrap(),
+            location: "Concert Hall, Vienna".parse().unwrap(),
+        };
+        MovedBooking { booking: booking(event_name), previous }
+    }
+
+    #[test]
+    fn a_buyer_of_a_moved_event_learns_its_new_and_its_former_time() {
+        let told = Content::TicketEventChanged(moved("Late Show")).compose(&ada()).unwrap();
+        assert_eq!(told.subject, "Late Show has been moved");
+        for said in ["on 1 June 2030, 20:00 UTC", "on 25 May 2030, 19:30 UTC", "2 seats", "tkt_0197"] {
+            assert!(told.message.as_str().contains(said), "{said} is not in {}", told.message);
+            assert!(told.html.contains(said), "{said} is not in {}", told.html);
+        }
+        assert!(!told.message.as_str().contains("another place"), "{}", told.message);
+        let mut elsewhere = moved("Late Show");
+        elsewhere.previous.location = "Garden".parse().unwrap();
+        let told = Content::TicketEventChanged(elsewhere).compose(&ada()).unwrap();
+        assert!(told.message.as_str().contains("in another place"), "{}", told.message);
+    }
+
+    #[test]
+    fn an_event_that_only_got_another_name_has_not_moved() {
+        let mut renamed = moved("Late Show");
+        assert!(renamed.is_moved());
+        renamed.previous.event_date = renamed.booking.event_date;
+        assert!(!renamed.is_moved());
+    }
+
     fn every_kind(event_name: &str) -> Vec<Content> {
         vec![
             Content::Welcome,
             Content::TicketHeld(booking(event_name)),
             Content::TicketConfirmed(booking(event_name)),
             cancelled(event_name, CancellationReason::PaymentUnavailable),
+            Content::TicketEventChanged(moved(event_name)),
             Content::PaymentCompleted(payment()),
             Content::PaymentFailed(payment()),
             Content::PaymentRefunded(payment()),
             Content::Message("The doors open\nan hour earlier.".parse().unwrap()),
+            Content::AccountChanged(changed(&[Part::Email, Part::Phone])),
+            Content::AccountDeleted,
         ]
+    }
+
+    fn changed(parts: &[Part]) -> AccountChange {
+        AccountChange { changed: parts.to_vec(), at: "2030-05-01T08:05:59Z".parse().unwrap(), by_owner: true }
+    }
+
+    #[test]
+    fn a_notice_names_what_changed_when_and_what_to_do() {
+        let message = Content::AccountChanged(changed(&[Part::Email, Part::Phone, Part::Password])).message().unwrap();
+        for said in ["mail address, telephone number and password", "1 May 2030, 08:05 UTC", "If it was not you"] {
+            assert!(message.as_str().contains(said), "{said} is not in {message}");
+        }
+        let by_an_admin = AccountChange { by_owner: false, ..changed(&[Part::Username]) };
+        let message = Content::AccountChanged(by_an_admin).message().unwrap();
+        assert!(message.as_str().contains("We changed the username"), "{message}");
     }
 
     fn ada() -> Text<50> {
@@ -440,23 +669,64 @@ mod tests {
     }
 
     #[test]
-    fn a_buyer_is_told_what_is_held_and_until_when() {
-        let held = Content::TicketHeld(booking("Late Show")).compose(&ada()).unwrap();
-        assert_eq!(held.subject, "Your seats for Late Show are held");
-        for said in ["2 seats", "Late Show", "1 June 2030, 20:00 UTC", "99.80 EUR", "1 May 2030, 08:05 UTC"] {
-            assert!(held.message.as_str().contains(said), "{said} is not in {}", held.message);
-            assert!(held.html.contains(said), "{said} is not in {}", held.html);
+    fn one_message_says_what_is_booked_where_when_and_what_was_paid() {
+        let confirmed = Content::TicketConfirmed(booking("Late Show")).compose(&ada()).unwrap();
+        assert_eq!(confirmed.subject, "Your booking for Late Show is confirmed");
+        let occasion = "Late Show, Concert Hall, Vienna, on 1 June 2030, 20:00 UTC";
+        for said in ["2 seats", occasion, "99.80 EUR", "tkt_0197", "txn_0197"] {
+            assert!(confirmed.message.as_str().contains(said), "{said} is not in {}", confirmed.message);
+            assert!(confirmed.html.contains(said), "{said} is not in {}", confirmed.html);
         }
-        assert!(held.text.starts_with("Hello Ada,\n\n"), "{}", held.text);
-        assert!(held.text.contains(held.message.as_str()));
+        assert!(confirmed.text.starts_with("Hello Ada,\n\n"), "{}", confirmed.text);
+        assert!(confirmed.text.contains(confirmed.message.as_str()));
     }
 
     #[test]
-    fn a_buyer_is_told_why_a_booking_is_cancelled() {
-        let expired = cancelled("Late Show", CancellationReason::HoldExpired).message().unwrap();
-        let own_wish = cancelled("Late Show", CancellationReason::CancelledByBuyer).message().unwrap();
-        assert!(expired.as_str().contains("not paid for in time"), "{expired}");
-        assert!(own_wish.as_str().contains("You asked us"), "{own_wish}");
+    fn a_booking_from_before_its_place_was_kept_says_none() {
+        let booking = TicketSummary { location: None, ..booking("Late Show") };
+        let message = Content::TicketConfirmed(booking).message().unwrap();
+        assert!(message.as_str().contains("for Late Show on 1 June 2030, 20:00 UTC is confirmed"), "{message}");
+    }
+
+    #[test]
+    fn a_cancellation_says_why_who_wanted_it_and_what_becomes_of_the_money() {
+        for (reason, why, money) in [
+            (CancellationReason::HoldExpired, "not paid for in time", "not charged"),
+            (CancellationReason::PaymentDeclined, "declined", "not charged"),
+            (CancellationReason::CancelledByBuyer, "You asked us to cancel it.", "is refunded"),
+            (CancellationReason::CancelledByOperator, "We cancelled it.", "is refunded"),
+            (CancellationReason::EventCancelled, "The organiser cancelled the event.", "is refunded"),
+            (CancellationReason::HoldLost, "gone before your payment", "is refunded"),
+        ] {
+            let message = cancelled("Late Show", reason).message().unwrap();
+            assert!(message.as_str().contains(why) && message.as_str().contains(money), "{reason:?}: {message}");
+        }
+        let not_theirs = cancelled("Late Show", CancellationReason::CancelledByOperator).message().unwrap();
+        assert!(!not_theirs.as_str().contains("You asked"), "{not_theirs}");
+    }
+
+    #[test]
+    fn nobody_has_a_message_about_an_order_sent_without_paying() {
+        let paid = [
+            Content::TicketConfirmed(booking("Late Show")),
+            Content::TicketEventChanged(moved("Late Show")),
+            Content::PaymentRefunded(payment()),
+            cancelled("Late Show", CancellationReason::CancelledByOperator),
+            cancelled("Late Show", CancellationReason::EventCancelled),
+            cancelled("Late Show", CancellationReason::HoldLost),
+        ];
+        assert!(paid.iter().all(Content::is_about_a_paid_order));
+        for reason in [
+            CancellationReason::HoldExpired,
+            CancellationReason::PaymentDeclined,
+            CancellationReason::PaymentUnavailable,
+            CancellationReason::CancelledByBuyer,
+            CancellationReason::BookingFailed,
+        ] {
+            assert!(!cancelled("Late Show", reason).is_about_a_paid_order(), "{reason:?}");
+        }
+        assert!(!Content::Welcome.is_about_a_paid_order());
+        assert!(!Content::AccountChanged(changed(&[Part::Email])).is_about_a_paid_order());
     }
 
     #[test]
@@ -512,6 +782,12 @@ mod tests {
         }
     }
 
+    /// Names that an event can have.
+    fn event_names() -> impl Strategy<Value = String> {
+        "[^\\p{Cc}\\s]([^\\p{Cc}]{0,198}[^\\p{Cc}\\s])?"
+            .prop_filter("no event has this name", |name| name.parse::<Text<200>>().is_ok())
+    }
+
     proptest! {
         #[test]
         fn the_document_accepts_the_text_that_the_code_does(text in "[ \\t\\r\\na-c\\u{0}-\\u{1f}\\u{7f}-\\u{a0}é]{0,6}") {
@@ -522,8 +798,9 @@ mod tests {
         }
 
         #[test]
-        fn every_message_can_be_sent_whatever_the_event_is_called(event_name in "[^\\p{Cc}\\s]([^\\p{Cc}]{0,198}[^\\p{Cc}\\s])?") {
-            for content in every_kind(&event_name) {
+        fn every_message_can_be_sent_whatever_the_event_is_called(event_name in event_names()) {
+            let longest = TicketSummary { location: Some("x".repeat(300).parse().unwrap()), ..booking(&event_name) };
+            for content in every_kind(&event_name).into_iter().chain([Content::TicketConfirmed(longest)]) {
                 let composed = content.compose(&ada()).unwrap();
                 prop_assert!(composed.message.as_str().chars().count() <= FreeText::MAX);
                 prop_assert!(!composed.subject.is_empty() && !composed.subject.contains(['\n', '\r']));

@@ -1,12 +1,12 @@
-//! What this context states on the bus. The contracts are `events/Notification*.schema.json`.
+//! The events of this context. The contracts are `events/Notification*.schema.json`.
 //!
-//! Of the notification, and never of where it went: no event has an address in it.
+//! The notification without its address: no event carries one.
 
 use crate::{
     content::{FreeText, Template},
     domain::{Notification, Status},
 };
-use boxoffice_kernel::{Channel, DomainEvent, EventId, NotificationId, Timestamp, UserId};
+use boxoffice_kernel::{Channel, DomainEvent, EventId, NotificationId, Operator, Reason, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 /// The notification an event is about, as it is after it.
@@ -49,13 +49,13 @@ impl From<&Notification> for Subject {
     }
 }
 
-/// On whose word a notification is to be sent.
+/// The initiator of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RequestedBy {
-    /// An event led to it; the execution that recorded it sends it too.
+    /// An event led to it; the invocation that recorded it sends it too.
     Event,
-    /// A call; an execution must now send it.
+    /// A call; its event brings it to the queue.
     Request,
 }
 
@@ -65,7 +65,7 @@ macro_rules! about_a_notification {
         #[derive(Debug, Clone, Serialize)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
-            /// Which notification.
+            /// The notification.
             #[serde(flatten)]
             pub notification: Subject,
             $($(#[$field_doc])* pub $field: $type,)*
@@ -84,13 +84,20 @@ macro_rules! about_a_notification {
 about_a_notification!(
     /// There is something to send.
     NotificationRequested {
-        /// On whose word.
+        /// The initiator.
         requested_by: RequestedBy
     },
     /// It was handed over.
     NotificationSent {},
-    /// It never will be.
+    /// It was given up, and says why.
     NotificationFailed {},
+    /// An operator has one that failed sent again.
+    NotificationResendRequested {
+        /// The user.
+        requested_by: Operator,
+        /// Why.
+        reason: Reason
+    },
     /// Its user, or an ADMIN, took it off every list.
     NotificationDeleted {}
 );

@@ -7,40 +7,35 @@
 //! | [`events`] | what this context states on the bus |
 //! | [`sender`] | what sends a message, whoever it is |
 //! | [`aws_sender`] | mail by SES, text and push messages by SNS |
+//! | [`queue`] | the queue of messages to send: what Lambda hands over of it, and how long a message stays out of sight |
+//! | [`patience`] | how long to wait before the next try, and when to give up; pure |
+//! | [`record`] | what an event has to tell its user |
 //! | [`store`] | the access patterns, each with its condition |
 //! | [`handlers`] | one file a function |
 //!
-//! Where a user is reached is kept here, from the users' events: no other context's table is read. Which event leads to which message, and
-//! what is tried how often, is `statemachines/notification.asl.json`; `docs/adr/0014-notifications.md` says why.
+//! Where a user is reached is kept here, from the users' events: no other context's table is read. Messages wait in a queue that one function empties,
+//! at the rate that the mail service takes; `docs/adr/0029-messages-wait-in-a-queue.md` says why.
 
 pub mod aws_sender;
 pub mod content;
 pub mod domain;
 pub mod events;
 pub mod handlers;
+pub mod patience;
+pub mod queue;
+pub mod record;
 pub mod sender;
 pub mod store;
 
 pub use store::NotificationStore;
 
-use aws_sender::AwsSender;
 use boxoffice_aws::client;
 use boxoffice_runtime::config::ConfigError;
 
-/// The store of a function that sends nothing.
+/// The store, as the environment names it.
 ///
 /// # Errors
 /// When a variable is missing.
 pub fn store_from_env() -> Result<NotificationStore, ConfigError> {
     NotificationStore::from_env(client::dynamodb(&client::sdk_config()))
-}
-
-/// The store of the function that sends, and what it sends with.
-///
-/// # Errors
-/// When a variable is missing or wrong.
-pub fn sender_from_env() -> Result<(NotificationStore, AwsSender), ConfigError> {
-    let sdk = client::sdk_config();
-    let sender = AwsSender::from_env(aws_sdk_ses::Client::new(&sdk), aws_sdk_sns::Client::new(&sdk))?;
-    Ok((store_from_env()?, sender))
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | a notification | `NTF#<notificationId>` | `NTF` |
 //! | where a user is reached | `USER#<userId>` | `CONTACT` |
+//! | messages to a user on a day | `SENT#<userId>#<day>` | `DAY` |
 //!
 //! | List | Index | Partition |
 //! |---|---|---|
@@ -15,7 +16,10 @@
 use crate::{
     content::{Content, FreeText},
     domain::{Lease, NotToSend, Notification, Status},
-    events::{NotificationDeleted, NotificationFailed, NotificationRequested, NotificationSent, RequestedBy},
+    events::{
+        NotificationDeleted, NotificationFailed, NotificationRequested, NotificationResendRequested, NotificationSent,
+        RequestedBy,
+    },
 };
 use aws_sdk_dynamodb::{
     Client,
@@ -28,7 +32,8 @@ use boxoffice_aws::{
     transaction::{Attempt, Written, built, conditional, get, read, until_current, write},
 };
 use boxoffice_kernel::{
-    Channel, Contact, Correlation, DomainEvent, Envelope, EventId, NotificationId, Timestamp, Trace, UserId,
+    Channel, Contact, Correlation, DomainEvent, Envelope, EventId, NotificationId, Operator, Reason, Timestamp, Trace,
+    UserId,
 };
 use boxoffice_runtime::config::{self, ConfigError};
 use serde::{Deserialize, Serialize};
@@ -41,7 +46,7 @@ pub struct NotificationStore {
     events: EventStore,
 }
 
-/// What is known of a user.
+/// The facts about a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     /// Where they are reached.
@@ -50,7 +55,7 @@ pub enum Known {
     Deleted,
 }
 
-/// What came of an attempt to send a notification alone.
+/// The result of an attempt to send a notification.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
     /// Send it.
@@ -73,35 +78,35 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
-/// Which notifications.
+/// A list that notifications are on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum NotificationList {
     /// Every one.
     All,
     /// A user's.
-    Of(UserId),
+    OfUser(UserId),
     /// Those of a status.
-    Being(Status),
+    WithStatus(Status),
     /// Those of a channel.
-    By(Channel),
+    ByChannel(Channel),
 }
 
-impl Which {
+impl NotificationList {
     fn list(self) -> List {
         match self {
             Self::All => List::spread(GSI2, "ALL"),
-            Self::Of(user) => List::of(GSI1, format_args!("USER#{user}")),
-            Self::Being(status) => List::spread(GSI3, format_args!("STATUS#{status}")),
-            Self::By(channel) => List::spread(GSI4, format_args!("TYPE#{channel}")),
+            Self::OfUser(user) => List::of(GSI1, format_args!("USER#{user}")),
+            Self::WithStatus(status) => List::spread(GSI3, format_args!("STATUS#{status}")),
+            Self::ByChannel(channel) => List::spread(GSI4, format_args!("TYPE#{channel}")),
         }
     }
 
     fn every_list_of(notification: &Notification) -> [List; 4] {
         let lists = [
             Self::All,
-            Self::Of(notification.user_id),
-            Self::Being(notification.status),
-            Self::By(notification.channel),
+            Self::OfUser(notification.user_id),
+            Self::WithStatus(notification.status),
+            Self::ByChannel(notification.channel),
         ];
         lists.map(Self::list)
     }
@@ -109,8 +114,8 @@ impl Which {
     /// Whether it is one of these still, when the index says so.
     fn has(self, notification: &Notification) -> bool {
         let on = match self {
-            Self::Being(status) => notification.status == status,
-            Self::All | Self::Of(_) | Self::By(_) => true,
+            Self::WithStatus(status) => notification.status == status,
+            Self::All | Self::OfUser(_) | Self::ByChannel(_) => true,
         };
         on && notification.deleted_at.is_none()
     }
@@ -128,6 +133,10 @@ struct NotificationItem {
     message: FreeText,
     status: Status,
     attempts: u32,
+    #[serde(default)]
+    unanswered: u32,
+    #[serde(default)]
+    resends: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event_id: Option<EventId>,
     correlation_id: Correlation,
@@ -158,6 +167,8 @@ impl NotificationItem {
             message: notification.message.clone(),
             status: notification.status,
             attempts: notification.attempts,
+            unanswered: notification.unanswered,
+            resends: notification.resends,
             event_id: notification.event_id,
             correlation_id: notification.correlation_id.clone(),
             sending_by: lease.map(|lease| lease.holder.clone()),
@@ -182,6 +193,8 @@ impl NotificationItem {
             message: self.message,
             status: self.status,
             attempts: self.attempts,
+            unanswered: self.unanswered,
+            resends: self.resends,
             event_id: self.event_id,
             correlation_id: self.correlation_id,
             lease: self.sending_by.zip(self.sending_until).map(|(holder, until)| Lease { holder, until }),
@@ -215,6 +228,8 @@ fn user_key(id: UserId) -> AttributeValue {
 
 const NOTIFICATION: &str = "NTF";
 const CONTACT: &str = "CONTACT";
+const DAY: &str = "DAY";
+const DAY_SECONDS: u64 = 24 * 3600;
 
 fn read_notification(item: Item) -> Result<Notification, StoreError> {
     read::<NotificationItem>("notification", item)?.notification()
@@ -227,26 +242,17 @@ impl NotificationStore {
     }
 
     /// The store in the tables that the environment names.
-    ///
-    /// # Errors
-    /// When it does not.
     pub fn from_env(client: Client) -> Result<Self, ConfigError> {
         let events = EventStore::new(config::required("EVENTS_TABLE")?);
         Ok(Self::new(client, config::required("NOTIFICATIONS_TABLE")?, events))
     }
 
     /// AP-100 keep contact, unless what is kept is of a later version of the user.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn keep_contact(&self, user: UserId, contact: &Contact, version: u64) -> Result<Written, StoreError> {
         self.put_contact(user, ContactItem { contact: Some(contact.clone()), version }).await
     }
 
     /// AP-101 forget contact, unless what is kept is of a later version of the user. What stays is that they are gone.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn forget_contact(&self, user: UserId, version: u64) -> Result<Written, StoreError> {
         self.put_contact(user, ContactItem { contact: None, version }).await
     }
@@ -263,9 +269,6 @@ impl NotificationStore {
     }
 
     /// AP-102 get contact; nothing where no event of this user has arrived yet.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn contact(&self, user: UserId) -> Result<Option<Known>, StoreError> {
         let item = get(&self.client, &self.table, user_key(user), CONTACT).await?;
         // A contact in part would read as none at all: it is one when it has an address, and then it must be whole.
@@ -276,10 +279,36 @@ impl NotificationStore {
         Ok(Some(Known::Deleted))
     }
 
-    /// AP-103 get notification; nothing where it is deleted.
+    /// AP-407 counts a message to a user, of which there may be so many on a day (UTC): once, however often it is tried. Whether there was one left.
     ///
     /// # Errors
     /// When the store does.
+    pub async fn spend_of_day(
+        &self,
+        user: UserId,
+        id: NotificationId,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let day = now.unix_seconds() / DAY_SECONDS;
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(format_args!("SENT#{user}#{day}")))
+            .key("sk", text(DAY))
+            .update_expression("ADD messages :id SET expiresAt = :end")
+            .condition_expression(
+                "attribute_not_exists(messages) OR size(messages) < :most OR contains(messages, :one)",
+            )
+            .expression_attribute_values(":id", AttributeValue::Ss(vec![id.to_string()]))
+            .expression_attribute_values(":one", text(id))
+            .expression_attribute_values(":most", number(most))
+            .expression_attribute_values(":end", number((day + 2) * DAY_SECONDS));
+        Ok(conditional(update.send().await)? == Written::Yes)
+    }
+
+    /// AP-103 get notification; nothing where it is deleted.
     pub async fn get(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
         Ok(self.find(id).await?.filter(|notification| notification.deleted_at.is_none()))
     }
@@ -289,7 +318,8 @@ impl NotificationStore {
         item.map(read_notification).transpose()
     }
 
-    /// AP-104 record notification, and that it is to be sent. One that is recorded stays as it is: whoever recorded it first decided.
+    /// AP-104 record notification, and that it is to be sent, with the lease of the invocation that is about to. One that is recorded stays as it is:
+    /// the first record decides.
     ///
     /// # Errors
     /// When the store does.
@@ -301,7 +331,7 @@ impl NotificationStore {
     ) -> Result<Written, StoreError> {
         let key = notification_key(notification.id);
         let mut item = write(&NotificationItem::of(notification)?, key, NOTIFICATION)?;
-        item.extend(Which::every_list_of(notification).iter().flat_map(|list| list.entry(notification.id)));
+        item.extend(NotificationList::every_list_of(notification).iter().flat_map(|list| list.entry(notification.id)));
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = built(put.condition_expression("attribute_not_exists(pk)").build())?;
         let event = NotificationRequested { notification: notification.into(), requested_by };
@@ -313,7 +343,7 @@ impl NotificationStore {
         self.events.append(&Envelope::new(data, notification.version, notification.updated_at, trace))
     }
 
-    /// AP-105 claim: this execution sets out to send it, and no other does until its lease is over.
+    /// AP-105 claim: this invocation sets out to send it, and no other does until its lease is over.
     ///
     /// # Errors
     /// When there is no such notification, or the store fails.
@@ -339,13 +369,34 @@ impl NotificationStore {
             .table_name(&self.table)
             .key("pk", notification_key(after.id))
             .key("sk", text(NOTIFICATION))
-            .update_expression("SET attempts = :attempts, sendingBy = :who, sendingUntil = :until")
+            .update_expression(
+                "SET attempts = :attempts, unanswered = :unanswered, sendingBy = :who, sendingUntil = :until",
+            )
             .condition_expression("version = :version AND attempts = :attempted")
             .expression_attribute_values(":attempts", number(after.attempts))
+            .expression_attribute_values(":unanswered", number(after.unanswered))
             .expression_attribute_values(":who", text(&lease.holder))
             .expression_attribute_values(":until", text(lease.until))
             .expression_attribute_values(":version", number(before.version))
             .expression_attribute_values(":attempted", number(before.attempts));
+        conditional(update.send().await)
+    }
+
+    /// AP-260 put back: the service did not take the message, and whoever comes next may send it. [`Written::Stale`] when this invocation's lease is not
+    /// there any more.
+    ///
+    /// # Errors
+    /// When the store does.
+    pub async fn put_back(&self, id: NotificationId, who: &str) -> Result<Written, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", notification_key(id))
+            .key("sk", text(NOTIFICATION))
+            .update_expression("REMOVE sendingBy, sendingUntil")
+            .condition_expression("sendingBy = :who")
+            .expression_attribute_values(":who", text(who));
         conditional(update.send().await)
     }
 
@@ -361,7 +412,7 @@ impl NotificationStore {
     /// AP-107 mark failed.
     ///
     /// # Errors
-    /// When it is settled already, another execution is at it, there is none, or the store fails.
+    /// When it is settled already, another invocation is at it, there is none, or the store fails.
     pub async fn mark_failed(
         &self,
         id: NotificationId,
@@ -372,6 +423,25 @@ impl NotificationStore {
         let decide = |before: &Notification| before.failed(who, reason(before), Timestamp::now());
         let event = |after: &Notification| NotificationFailed { notification: after.into() };
         self.rewrite(id, decide, event, trace).await
+    }
+
+    /// AP-261 send again a notification that FAILED. The event brings it back to the queue.
+    ///
+    /// # Errors
+    /// When it has not failed, there is none, or the store fails.
+    pub async fn resend(
+        &self,
+        id: NotificationId,
+        requested_by: &Operator,
+        reason: &Reason,
+        trace: &Trace,
+    ) -> Result<Notification, ChangeError> {
+        let event = |after: &Notification| NotificationResendRequested {
+            notification: after.into(),
+            requested_by: requested_by.clone(),
+            reason: reason.clone(),
+        };
+        self.rewrite(id, |before| before.resend(Timestamp::now()), event, trace).await
     }
 
     /// AP-108 delete: it stays, and is on no list.
@@ -405,7 +475,10 @@ impl NotificationStore {
     /// The update that moves a notification from what it was read as to what was decided. Whether someone else has claimed it since counts:
     /// `attempts` says so.
     fn change(&self, before: &Notification, after: &Notification) -> Result<Update, StoreError> {
-        let mut sets = vec!["#status = :status, version = :after, updatedAt = :now".to_owned()];
+        let mut sets = vec![
+            "#status = :status, version = :after, updatedAt = :now, unanswered = :unanswered, resends = :resends"
+                .to_owned(),
+        ];
         let mut update = Update::builder()
             .table_name(&self.table)
             .key("pk", notification_key(after.id))
@@ -416,6 +489,8 @@ impl NotificationStore {
             .expression_attribute_values(":before", number(before.version))
             .expression_attribute_values(":attempts", number(before.attempts))
             .expression_attribute_values(":after", number(after.version))
+            .expression_attribute_values(":unanswered", number(after.unanswered))
+            .expression_attribute_values(":resends", number(after.resends))
             .expression_attribute_values(":now", text(after.updated_at));
         let noted = [
             ("sentAt", ":sent", after.sent_at.map(text)),
@@ -432,7 +507,10 @@ impl NotificationStore {
         if after.lease.is_none() {
             removed.extend(["sendingBy", "sendingUntil"]);
         }
-        let lists = Which::every_list_of(after);
+        if after.failure_reason.is_none() {
+            removed.push("failureReason");
+        }
+        let lists = NotificationList::every_list_of(after);
         if after.deleted_at.is_some() {
             removed.extend(lists.iter().flat_map(List::attributes));
         } else {
@@ -447,12 +525,9 @@ impl NotificationStore {
     }
 
     /// AP-109 list notifications: all, a user's, those of a status or of a channel; newest first.
-    ///
-    /// # Errors
-    /// When the cursor is not of this list, or the store fails.
     pub async fn list(
         &self,
-        which: Which,
+        which: NotificationList,
         limit: Limit,
         cursor: Option<Cursor>,
     ) -> Result<Page<Notification>, ListError> {

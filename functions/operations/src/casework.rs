@@ -1,17 +1,17 @@
 //! An operator's cases: sagas that are stuck, and bookings to be taken back whatever they are about.
 //!
-//! What is written here is the wish and who has it. The bus carries it to the state machine, whose `Claim Saga` decides by a condition who takes the
-//! undoing over: what is granted here on a saga that moves on meanwhile does no harm.
+//! An act is stored as an event with its operator. The bus carries it to the state machine, whose `Claim Saga` decides under a condition whether
+//! the execution takes over the compensation: an act on a saga that moves on meanwhile does no harm.
 
 use crate::{
     OperationsStore,
-    domain::{Operator, Reason, Refusal, may_compensate, may_redrive},
+    domain::{Refusal, may_compensate, may_redrive},
     events::{SagaCompensationRequested, SagaRedriveRequested, stated},
 };
 use aws_sdk_dynamodb::Client;
 use boxoffice_aws::StoreError;
-use boxoffice_booking::{SagaStore, domain::Saga};
-use boxoffice_kernel::{ActId, DomainEvent, TicketId, Trace};
+use boxoffice_kernel::{ActId, DomainEvent, Operator, Reason, TicketId, Trace};
+use boxoffice_saga::{SagaStore, domain::Saga};
 
 /// Where cases are worked on.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Casework {
         &self.sagas
     }
 
-    /// Requests that the undoing of a stuck booking be begun again.
+    /// Requests a retry of a stuck booking's compensation.
     ///
     /// # Errors
     /// Unless it is stuck, or when the store fails.

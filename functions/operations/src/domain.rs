@@ -1,57 +1,10 @@
-//! Who acts, what may be asked of a saga, which events are meant, which queues there are. No I/O.
+//! The acts that a saga allows, selections of events, and the queues. No I/O.
 
-use boxoffice_booking::domain::{Saga, Status};
-use boxoffice_kernel::{Text, Timestamp, UserId, schema::string_schema};
+use boxoffice_kernel::{Timestamp, schema::string_schema};
 use boxoffice_runtime::stream::StoredEvent;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use boxoffice_saga::domain::{Saga, Status};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
-
-/// Why an operator does something, in their words.
-pub type Reason = Text<300>;
-
-/// Who does something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operator {
-    /// An ADMIN, over HTTP.
-    User(UserId),
-    /// Whoever has AWS's credentials and says so, at a terminal.
-    Terminal(OperatorName),
-}
-
-/// Why a string is no [`OperatorName`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 64 letters, digits, dots, underscores, at signs or hyphens")]
-pub struct InvalidOperatorName;
-
-/// What somebody at a terminal is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OperatorName(String);
-
-impl FromStr for OperatorName {
-    type Err = InvalidOperatorName;
-    fn from_str(text: &str) -> Result<Self, InvalidOperatorName> {
-        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._@-".contains(&byte);
-        let valid = (1..=64).contains(&text.len()) && text.bytes().all(harmless);
-        valid.then(|| Self(text.to_owned())).ok_or(InvalidOperatorName)
-    }
-}
-
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User(user) => user.fmt(f),
-            Self::Terminal(OperatorName(name)) => write!(f, "cli:{name}"),
-        }
-    }
-}
-
-impl Serialize for Operator {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-string_schema!(Operator, { example: "usr_01970000000070008000000000000001" });
 
 /// Why nothing is done about a saga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,16 +13,17 @@ pub enum Refusal {
     #[error("the saga is {0}; only one that is NEEDS_ATTENTION is redriven")]
     NotStuck(Status),
     /// Everything is taken back.
-    #[error("the saga is COMPENSATED: there is nothing left to take back")]
+    #[error("the saga is COMPENSATED: everything is already undone")]
     Compensated,
 }
 
-/// Whether the undoing of a saga may be begun again.
+/// Whether the compensation of a saga may be retried.
 ///
 /// # Errors
 /// Unless it is stuck.
 pub fn may_redrive(saga: &Saga) -> Result<(), Refusal> {
     match saga.status() {
+        Status::NeedsAttention if saga.is_confirmed_for_good() => Err(Refusal::NotStuck(Status::Completed)),
         Status::NeedsAttention => Ok(()),
         other => Err(Refusal::NotStuck(other)),
     }
@@ -150,14 +104,14 @@ checked_text!(
     { pattern: "^[A-Z][A-Za-z]{0,63}$", example: "TicketCreated" }
 );
 
-/// Which events are meant: those that are all of what is given.
+/// The events that are meant: those that match all that is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Selector {
-    /// Of this aggregate.
+    /// Only events of this aggregate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregate_id: Option<AggregateId>,
-    /// Of this type.
+    /// Only events of this type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_type: Option<EventType>,
     /// Not before this instant.
@@ -172,7 +126,7 @@ pub struct Selector {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSelector {
     /// It would mean every event there is.
-    #[error("name an aggregateId, an eventType, from or to: not everything is said again by accident")]
+    #[error("set at least one of aggregateId, eventType, from or to; an unbounded replay is refused")]
     Everything,
     /// It ends before it begins.
     #[error("to must be after from")]
@@ -181,9 +135,6 @@ pub enum InvalidSelector {
 
 impl Selector {
     /// The same, should it mean some events and not all.
-    ///
-    /// # Errors
-    /// When it does not.
     pub fn checked(self) -> Result<Self, InvalidSelector> {
         let everything = self.aggregate_id.is_none() && self.event_type.is_none();
         match (self.from, self.to) {
@@ -193,7 +144,7 @@ impl Selector {
         }
     }
 
-    /// What happened between two instants.
+    /// Events between two instants.
     pub fn between(from: Timestamp, to: Timestamp) -> Self {
         Self { aggregate_id: None, event_type: None, from: Some(from), to: Some(to) }
     }
@@ -262,7 +213,7 @@ impl Queue {
         }
     }
 
-    /// What waits in it.
+    /// The content of its messages.
     pub fn holds(self) -> &'static str {
         match self {
             Self::RelayDeadLetters => "Events that did not get from the event store to the bus",
@@ -273,7 +224,7 @@ impl Queue {
         }
     }
 
-    /// What becomes of that when it is redriven.
+    /// The effect of redriving a message.
     pub fn redriving(self) -> &'static str {
         match self {
             Self::RelayDeadLetters => "Reads each event again from the event store and puts it on the bus",
@@ -306,7 +257,7 @@ impl FromStr for Queue {
 mod tests {
     use super::*;
     use boxoffice_aws::journal::{Entry, Step, StepStatus};
-    use boxoffice_kernel::TicketId;
+    use boxoffice_kernel::{TicketId, UserId};
     use proptest::prelude::*;
 
     fn saga(steps: &[(Step, StepStatus)]) -> Saga {
@@ -347,16 +298,6 @@ mod tests {
             assert_eq!(may_compensate(any), Ok(()));
         }
         assert_eq!(may_compensate(&over), Err(Refusal::Compensated));
-    }
-
-    #[test]
-    fn who_did_it_is_told_from_whom_the_terminal_believes() {
-        let user = UserId::generate();
-        assert_eq!(Operator::User(user).to_string(), user.to_string());
-        assert_eq!(Operator::Terminal("ada.l@ops-1".parse().unwrap()).to_string(), "cli:ada.l@ops-1");
-        for bad in ["", "a b", "a\nb", "usr:x", &"a".repeat(65)] {
-            assert!(bad.parse::<OperatorName>().is_err(), "{bad:?} was accepted");
-        }
     }
 
     #[test]
@@ -410,7 +351,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_as_an_id_or_a_type_prints_the_same(text in "\\PC{0,70}") {
+        fn ids_and_types_print_as_they_parse(text in "\\PC{0,70}") {
             if let Ok(id) = text.parse::<AggregateId>() {
                 prop_assert_eq!(id.as_str(), &text);
             }

@@ -1,8 +1,8 @@
-//! What this context states on the bus: each act of an operator, an aggregate of its own with this one event. The contracts are
+//! The events of this context: each act of an operator is an aggregate with this one event. The contracts are
 //! `events/SagaRedriveRequested.schema.json` and the others named here.
 
-use crate::domain::{Operator, Queue, Reason, Selector};
-use boxoffice_kernel::{ActId, DomainEvent, Envelope, TicketId, Timestamp, Trace};
+use crate::domain::{Queue, Selector};
+use boxoffice_kernel::{ActId, DomainEvent, Envelope, Operator, Reason, TicketId, Timestamp, Trace};
 use serde::Serialize;
 
 macro_rules! acts {
@@ -13,7 +13,7 @@ macro_rules! acts {
         pub struct $name {
             /// The act.
             pub act_id: ActId,
-            /// Who.
+            /// The operator.
             pub requested_by: Operator,
             $($(#[$field_doc])* pub $field: $type,)*
         }
@@ -29,23 +29,23 @@ macro_rules! acts {
 }
 
 acts!(
-    /// The undoing of a stuck booking is to be begun again. Starts the saga.
+    /// An operator asked to retry the compensation of a stuck booking. Starts the saga.
     SagaRedriveRequested {
-        /// Whose.
+        /// The ticket.
         ticket_id: TicketId,
-        /// Why.
+        /// The reason.
         reason: Reason,
     }
     /// A booking is to be taken back, whatever it is about. Starts the saga.
     SagaCompensationRequested {
-        /// Which.
+        /// The ticket.
         ticket_id: TicketId,
-        /// Why.
+        /// The reason.
         reason: Reason,
     }
     /// Messages of a dead-letter queue were sent on.
     DeadLettersRedriven {
-        /// Which queue.
+        /// The queue.
         queue: Queue,
         /// How many went on.
         moved: usize,
@@ -54,9 +54,9 @@ acts!(
     }
     /// Events were put on the bus again.
     EventsReplayed {
-        /// Which.
+        /// The selection of events.
         selector: Selector,
-        /// How many.
+        /// The number of events put on the bus.
         published: usize,
     }
     /// The reconciliation is to run.

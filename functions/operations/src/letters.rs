@@ -1,10 +1,11 @@
-//! What a message in a queue of cases is about. No I/O.
+//! The subject of a message in a queue of cases. No I/O.
 //!
 //! | From | Body | Is about |
 //! |---|---|---|
 //! | a rule of the bus | the event, as the bus would have delivered it | that event |
-//! | the notification machine | `event`: its aggregate and version | that event |
-//! | a reader of the event store's stream, of an item it cannot read | `reason`, `item` | the event the item is, where it names its key |
+//! | Lambda, of a function that the bus invoked and that failed | `requestPayload`: the event, as the bus delivered it | that event |
+//! | the notification machine that was there before `send-notification` | `event`: its aggregate and version | that event |
+//! | a reader of the event store's stream, of an item it cannot read; `send-notification`, of a message it cannot record | `reason`, `item` | the event the item is, where it names its key |
 //! | the stream itself, of a batch given up | `DDBStreamBatchInfo` | what happened in that time: the batch's records are not in it, and by then not in the stream either |
 //! | the booking saga | `ticketId`, `executionArn`, `failure` | that saga |
 //!
@@ -37,7 +38,7 @@ impl EventKey {
     }
 }
 
-/// What a message is about.
+/// The subject of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Letter {
     /// An event.
@@ -63,7 +64,8 @@ const AFTER_SECONDS: u32 = 2;
 /// Reads a message.
 pub fn read(body: &str) -> Letter {
     let Ok(body) = serde_json::from_str::<Value>(body) else { return Letter::Unreadable("it is no JSON".into()) };
-    let event = [body.pointer("/detail/metadata"), body.get("event")].into_iter().flatten().find_map(key);
+    let event = [body.pointer("/detail/metadata"), body.pointer("/requestPayload/detail/metadata"), body.get("event")];
+    let event = event.into_iter().flatten().find_map(key);
     if let Some(key) = event {
         return Letter::Event(key);
     }
@@ -124,6 +126,7 @@ mod tests {
         let keys = json!({ "aggregateId": { "S": id }, "aggregateVersion": { "N": "1" } });
         for body in [
             json!({ "version": "0", "source": "boxoffice.tickets", "detail-type": "TicketCreated", "detail": detail }),
+            json!({ "version": "1.0", "requestPayload": { "source": "boxoffice.tickets", "detail": detail } }),
             json!({ "event": metadata, "notificationId": "", "executionArn": "arn", "failure": {} }),
             json!({ "reason": "not what its schema says", "item": detail.to_string() }),
             json!({ "reason": "an attribute is missing", "item": json!({ "dynamodb": { "Keys": keys } }).to_string() }),
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_stays_with_its_reason() {
+    fn a_message_that_names_nothing_stays_with_its_reason() {
         let too_large = json!({ "reason": "the event has 300000 bytes", "item": "X of tkt_1: the event store has it" });
         assert_eq!(read(&too_large.to_string()), Letter::Unreadable("the event has 300000 bytes".into()));
         for body in ["", "[]", "{}", "{\"detail\": {}}", "{\"ticketId\": \"pay_1\"}", "{\"DDBStreamBatchInfo\": {}}"] {

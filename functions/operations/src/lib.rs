@@ -8,7 +8,7 @@
 //! | [`store`] | the access patterns, each with its condition |
 //! | [`casework`] | sagas: redriven, and compensated by force |
 //! | [`redriver`] | dead letters: listed, and sent on to where they did not get |
-//! | [`replayer`] | events: said again on the bus |
+//! | [`replayer`] | replays of stored events onto the bus |
 //! | [`reconciler`] | the reconciliation: begun |
 //! | [`handlers`] | one file a function |
 //!

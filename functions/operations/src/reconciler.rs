@@ -2,13 +2,23 @@
 
 use crate::{
     OperationsStore,
-    domain::Operator,
     events::{ReconciliationRequested, stated},
 };
 use aws_config::SdkConfig;
 use aws_sdk_lambda::{Client, primitives::Blob, types::InvocationType};
 use boxoffice_aws::{StoreError, client};
-use boxoffice_kernel::{ActId, Trace};
+use boxoffice_kernel::{ActId, Operator, Trace};
+use serde::Serialize;
+
+/// How much a reconciliation reads, as `reconcile` spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Scope {
+    /// As the schedule reads: open bookings, and those written since they were proven.
+    Moved,
+    /// Everything there is.
+    All,
+}
 
 /// Begins it.
 #[derive(Debug, Clone)]
@@ -32,8 +42,8 @@ impl Reconciler {
     ///
     /// # Errors
     /// When it cannot be begun, or that cannot be recorded.
-    pub async fn start(&self, requested_by: Operator, trace: &Trace) -> Result<ActId, StoreError> {
-        let payload = Blob::new(serde_json::json!({ "requestedBy": requested_by }).to_string());
+    pub async fn start(&self, scope: Scope, requested_by: Operator, trace: &Trace) -> Result<ActId, StoreError> {
+        let payload = Blob::new(serde_json::json!({ "requestedBy": requested_by, "scope": scope }).to_string());
         let call = self.lambda.invoke().function_name(&self.function).invocation_type(InvocationType::Event);
         call.payload(payload).send().await.map_err(StoreError::from_sdk)?;
         let act_id = ActId::generate();

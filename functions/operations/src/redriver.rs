@@ -6,7 +6,7 @@
 use crate::{
     Casework, OperationsStore,
     casework::CaseError,
-    domain::{Operator, Queue, Reason, Selector},
+    domain::{Queue, Selector},
     events::{DeadLettersRedriven, stated},
     letters::{self, EventKey, Letter},
 };
@@ -14,7 +14,7 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, QueueAttributeName};
 use boxoffice_aws::{Limit, StoreError, client};
-use boxoffice_kernel::{ActId, Trace};
+use boxoffice_kernel::{ActId, Operator, Reason, Trace};
 use boxoffice_platform::{Bus, outbox::Undelivered};
 use boxoffice_runtime::stream::StoredEvent;
 use serde::Serialize;
@@ -42,9 +42,9 @@ pub struct QueueDepth {
     /// About how many messages are in it.
     #[schema(minimum = 0)]
     pub depth: u64,
-    /// What waits in it.
+    /// The content of its messages.
     pub holds: &'static str,
-    /// What becomes of that when it is redriven.
+    /// The effect of redriving a message.
     pub redriving: &'static str,
 }
 
@@ -54,15 +54,15 @@ pub struct QueueDepth {
 pub struct Stayed {
     /// Its id in the queue.
     pub message_id: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Redriven {
-    /// Of which queue.
+    /// The queue.
     pub queue: Queue,
     /// How many messages went on.
     pub moved: usize,
@@ -85,10 +85,10 @@ pub struct Redriver {
     projector: String,
 }
 
-/// Who redrives, and how long that may take.
+/// The operator who redrives, and the deadline.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// Who.
+    /// The operator.
     pub requested_by: Operator,
     /// Where the wish comes from.
     pub trace: Trace,

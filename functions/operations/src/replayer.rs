@@ -1,14 +1,15 @@
-//! Events, said again on the bus: those of an aggregate, of a type, of a time. Consumers handle an event once, so what they have heard changes nothing.
+//! Replays stored events onto the bus: by aggregate, by type or by time. Consumers handle each event once, so a replay of one they already
+//! handled changes nothing.
 
 use crate::{
     OperationsStore,
-    domain::{Operator, Selector},
+    domain::Selector,
     events::{EventsReplayed, stated},
     letters::EventKey,
 };
 use aws_config::SdkConfig;
 use boxoffice_aws::{Cursor, StoreError, client, page::InvalidCursor};
-use boxoffice_kernel::{ActId, Trace};
+use boxoffice_kernel::{ActId, Operator, Trace};
 use boxoffice_platform::{Bus, outbox::Undelivered};
 
 /// Says events again.
@@ -18,7 +19,7 @@ pub struct Replayer {
     bus: Bus,
 }
 
-/// What came of a page.
+/// The result of a page.
 #[derive(Debug)]
 pub struct Replayed {
     /// How many items were read.
@@ -97,7 +98,7 @@ impl Replayer {
     }
 }
 
-/// What a cursor is bound to: another selector's leads elsewhere.
+/// The selector that a cursor is bound to.
 fn list(meant: &Selector) -> String {
     format!("REPLAY#{}", serde_json::to_string(meant).unwrap_or_default())
 }

@@ -36,9 +36,6 @@ impl OperationsStore {
     }
 
     /// AP-150 record an act.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn record<T: DomainEvent>(&self, act: &Envelope<T>) -> Result<(), StoreError> {
         match Transaction::new().put((), self.events.append(act)?).commit(&self.client).await {
             // An act's id is its own: what is there is this very act, written by a try whose answer was lost.
@@ -48,9 +45,6 @@ impl OperationsStore {
     }
 
     /// AP-151 get event: nothing when there is none, and what is wrong with what is none.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn event(&self, key: &EventKey) -> Result<Option<Result<StoredEvent, String>>, StoreError> {
         let found = self.client.get_item().table_name(&self.table).set_key(Some(item_key(key))).consistent_read(true);
         let item = found.send().await.map_err(StoreError::from_sdk)?.item;
@@ -60,9 +54,6 @@ impl OperationsStore {
     }
 
     /// The next of what is meant: of one aggregate AP-152, else AP-153, reading up to `most` items.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn read(&self, meant: &Selector, most: usize, after: Option<EventKey>) -> Result<Reading, StoreError> {
         let most = i32::try_from(most).unwrap_or(i32::MAX);
         let after = after.as_ref().map(item_key);

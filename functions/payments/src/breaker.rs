@@ -26,13 +26,13 @@ impl Default for Settings {
     }
 }
 
-/// What is known of the provider.
+/// The state of the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Breaker {
     /// Calls go through.
     Closed {
-        /// Which of the last calls failed, the newest last; calls before the first known are taken to have succeeded.
+        /// The outcomes of the last calls, the newest last; calls before the first known are taken to have succeeded.
         failures: Vec<bool>,
     },
     /// No call goes through before then.

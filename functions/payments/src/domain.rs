@@ -1,14 +1,21 @@
 //! A payment, and which status may follow which. No I/O.
 //!
 //! ```text
-//! PENDING ──▶ PROCESSING ──▶ SUCCESS ──▶ REFUNDED
+//!    ┌── declined ──┐
+//!    ▼              │
+//! PENDING ──▶ PROCESSING ──▶ SUCCESS ◀──▶ REFUNDED
 //!    │             ├──▶ FAILED
 //!    └──▶ EXPIRED ◀┘
 //! ```
 //!
+//! A decline does not end the payment: it is PENDING again, one attempt further, until [`DECLINES`] of them have been declined.
+//!
+//! It is REFUNDED while the buyer has all of the money back: its refunds ([`crate::refund`]) say so, and one of them may come back.
+//!
 //! Every change goes through a method here and is written on condition that the payment is still the version the method saw, so
 //! that of two who would decide differently one is told to look again.
 
+use crate::{dispute::Dispute, refund::Refund};
 use boxoffice_kernel::{Money, PaymentId, TicketId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -20,11 +27,11 @@ use std::{fmt, str::FromStr};
 pub enum Status {
     /// Waiting for the buyer.
     Pending,
-    /// The provider has been, or is about to be, asked to charge.
+    /// The provider has been, or is about to be, asked to charge, or waits for the buyer to authenticate.
     Processing,
     /// Charged.
     Success,
-    /// Declined.
+    /// Declined as often as it may be.
     Failed,
     /// Charged, and given back.
     Refunded,
@@ -95,23 +102,40 @@ impl FromStr for MethodToken {
     }
 }
 
-/// The provider's id of the payment it was asked for. It goes into the path of later requests, so it is held to harmless characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct IntentId(String);
+macro_rules! provider_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
 
-impl fmt::Display for IntentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                provider_name(text).map(Self)
+            }
+        }
+    };
 }
 
-impl FromStr for IntentId {
-    type Err = InvalidName;
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        provider_name(text).map(Self)
-    }
-}
+provider_id!(
+    /// The provider's id of the payment it was asked for. It goes into the path of later requests, so only harmless characters are allowed.
+    IntentId
+);
+provider_id!(
+    /// The provider's id of a refund.
+    ProviderRefundId
+);
+provider_id!(
+    /// The provider's id of a dispute.
+    ProviderDisputeId
+);
 
 macro_rules! deserialize_from_str {
     ($($name:ident),+) => {$(
@@ -124,20 +148,46 @@ macro_rules! deserialize_from_str {
     )+};
 }
 
-deserialize_from_str!(MethodToken, IntentId);
+deserialize_from_str!(MethodToken, IntentId, ProviderRefundId, ProviderDisputeId);
 
 boxoffice_kernel::schema::string_schema!(MethodToken, {
     pattern: "^[A-Za-z0-9_-]{1,255}$",
     example: "pm_card_visa"
 });
 
-/// That somebody asked for the money back.
+/// How often a payment may be declined. A mistyped card must not cost the seats, and nobody shall try out a list of cards on one booking.
+pub const DECLINES: u32 = 5;
+/// After so many attempts, declined or given up, the one under way is the last.
+pub const ATTEMPTS: u32 = 20;
+
+/// The act that the buyer owes before the provider charges: confirm to their bank that it is they who pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NextAction {
+    /// Where to send the buyer's browser; without it, the provider's own script completes the payment with the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub redirect_url: Option<String>,
+    /// The secret that the provider's script needs in the buyer's browser. It completes this payment and nothing else.
+    pub client_secret: String,
+}
+
+/// A digest of the token that was tried last, by which a repeated call is told from another try. The token itself is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefundWish {
-    /// Why.
-    pub reason: String,
-    /// Since when.
-    pub since: Timestamp,
+#[serde(transparent)]
+pub struct Tried(String);
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Tried {
+    /// The digest of this token, charged by this method.
+    pub fn of(token: &MethodToken, method: Method) -> Self {
+        Self(boxoffice_kernel::Fingerprint::of(&[token.reveal(), &method.to_string()]).short().to_owned())
+    }
 }
 
 /// The payment of a ticket.
@@ -147,27 +197,39 @@ pub struct Payment {
     pub id: PaymentId,
     /// The ticket.
     pub ticket_id: TicketId,
-    /// Who pays.
+    /// The payer.
     pub user_id: UserId,
-    /// How much.
+    /// The amount and its currency.
     pub money: Money,
     /// How.
     pub method: Method,
     /// Where it is.
     pub status: Status,
-    /// The provider's id for it, from the moment the provider knows of it.
+    /// The number of this attempt at charging it, from 1. Each has an intent and idempotency keys of its own.
+    pub attempt: u32,
+    /// How many attempts were declined.
+    pub declined: u32,
+    /// The provider's id for the attempt, from the moment the provider knows of it.
     pub intent: Option<IntentId>,
-    /// Why it failed or expired.
+    /// The card of the attempt, or of the last one.
+    pub tried: Option<Tried>,
+    /// The act that the buyer owes before the attempt can succeed.
+    pub next_action: Option<NextAction>,
+    /// Why the last attempt was declined, failed or expired.
     pub failure_reason: Option<String>,
     /// Why it was given back.
     pub refund_reason: Option<String>,
-    /// That somebody asked for it back: known before the provider is asked, so that a refund nobody finished is finished.
-    pub refund_wish: Option<RefundWish>,
+    /// Its refunds, the oldest first.
+    pub refunds: Vec<Refund>,
+    /// Its disputes, the oldest first.
+    pub disputes: Vec<Dispute>,
+    /// How often its refunds were written. One that is asked for makes no version: it is no event's business until the provider has it.
+    pub revision: u64,
     /// Until when it may be paid: as long as the seats are held.
     pub payable_until: Timestamp,
     /// How often it has been changed.
     pub version: u64,
-    /// When the saga created it.
+    /// When it was written, with its booking.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
@@ -188,7 +250,7 @@ pub enum NotPayable {
 
 /// Why a payment is not deleted: money is still in it, or may come to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a payment that is {0} is not over yet")]
+#[error("a payment that is {0} is still open")]
 pub struct NotSettled(pub Status);
 
 /// Why a string is not a status.
@@ -198,10 +260,17 @@ pub struct InvalidStatus;
 
 /// A change that the payment's status does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a payment that is {from} does not become {to}")]
+#[error("a payment that is {from} cannot become {to}")]
 pub struct IllegalTransition {
     from: Status,
     to: Status,
+}
+
+impl IllegalTransition {
+    /// That one from here to there.
+    pub fn between(from: Status, to: Status) -> Self {
+        Self { from, to }
+    }
 }
 
 impl fmt::Display for Status {
@@ -229,7 +298,7 @@ impl Status {
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Processing, Self::Success, Self::Failed, Self::Refunded, Self::Expired];
 
-    /// Whether nothing can follow: there is no money in it, and none will come.
+    /// Whether it is over: there is no money in it, and none will come unless a refund comes back.
     pub fn is_end(self) -> bool {
         matches!(self, Self::Failed | Self::Refunded | Self::Expired)
     }
@@ -239,8 +308,10 @@ impl Status {
         matches!(
             (self, next),
             (Self::Pending, Self::Processing | Self::Expired)
-                | (Self::Processing, Self::Success | Self::Failed | Self::Expired)
+                | (Self::Processing, Self::Pending | Self::Processing | Self::Success | Self::Failed | Self::Expired)
                 | (Self::Success, Self::Refunded)
+                // A refund came back.
+                | (Self::Refunded, Self::Success)
         )
     }
 }
@@ -255,10 +326,16 @@ impl Payment {
             money,
             method: Method::default(),
             status: Status::Pending,
+            attempt: 1,
+            declined: 0,
             intent: None,
+            tried: None,
+            next_action: None,
             failure_reason: None,
             refund_reason: None,
-            refund_wish: None,
+            refunds: Vec::new(),
+            disputes: Vec::new(),
+            revision: 0,
             payable_until,
             version: 1,
             created_at: now,
@@ -267,11 +344,17 @@ impl Payment {
         }
     }
 
+    /// Whether the saga charges it, as its booking named what to charge. A payment that the buyer starts has another version by then: that
+    /// attempt is the buyer's, and the saga waits for it.
+    pub fn is_charged_with_booking(&self) -> bool {
+        self.status == Status::Processing && self.version == 1
+    }
+
     fn becomes(&self, status: Status, now: Timestamp) -> Result<Self, IllegalTransition> {
         if !self.status.may_become(status) {
             return Err(IllegalTransition { from: self.status, to: status });
         }
-        Ok(Self { status, version: self.version + 1, updated_at: now, ..self.clone() })
+        Ok(Self { status, next_action: None, version: self.version + 1, updated_at: now, ..self.clone() })
     }
 
     /// Whether the buyer may pay now.
@@ -281,9 +364,12 @@ impl Payment {
     pub fn may_be_paid(&self, now: Timestamp) -> Result<(), NotPayable> {
         match self.status {
             // Resuming an attempt whose outcome nobody heard is always right: the provider knows the answer.
-            Status::Processing => Ok(()),
-            Status::Pending if self.payable_until <= now => Err(NotPayable::TooLate(self.payable_until)),
-            Status::Pending => Ok(()),
+            Status::Processing if self.intent.is_some() => Ok(()),
+            // Without a recorded intent the provider has charged nothing.
+            Status::Pending | Status::Processing if self.payable_until <= now => {
+                Err(NotPayable::TooLate(self.payable_until))
+            }
+            Status::Pending | Status::Processing => Ok(()),
             other => Err(NotPayable::NotPending(other)),
         }
     }
@@ -301,15 +387,43 @@ impl Payment {
     /// # Errors
     /// Unless it is processing.
     pub fn succeed(&self, now: Timestamp) -> Result<Self, IllegalTransition> {
+        // A refund that came back leads to the same status, by another way (`refund`): a charge heard of late must not undo a refund.
+        if self.status != Status::Processing {
+            return Err(IllegalTransition { from: self.status, to: Status::Success });
+        }
         self.becomes(Status::Success, now)
     }
 
-    /// The payment, declined.
+    /// The payment after a decline: waiting for another try, or failed when it was the last. The attempt's intent must be out of the way.
     ///
     /// # Errors
     /// Unless it is processing.
-    pub fn fail(&self, reason: String, now: Timestamp) -> Result<Self, IllegalTransition> {
-        Ok(Self { failure_reason: Some(reason), ..self.becomes(Status::Failed, now)? })
+    pub fn decline(&self, reason: String, now: Timestamp) -> Result<Self, IllegalTransition> {
+        let declined = self.declined + 1;
+        let failure_reason = Some(reason);
+        if declined >= DECLINES {
+            return Ok(Self { declined, failure_reason, ..self.becomes(Status::Failed, now)? });
+        }
+        let next = self.becomes(Status::Pending, now)?;
+        Ok(Self { declined, failure_reason, attempt: self.attempt + 1, intent: None, ..next })
+    }
+
+    /// How many more declines leave the payment open.
+    pub fn tries_left(&self) -> u32 {
+        DECLINES.saturating_sub(self.declined)
+    }
+
+    /// The payment, about to be charged in another way than the attempt under way, of which nobody heard the end. That attempt's
+    /// intent must be out of the way.
+    ///
+    /// # Errors
+    /// Unless it is processing.
+    pub fn restart(&self, method: Method, now: Timestamp) -> Result<Self, IllegalTransition> {
+        if self.status != Status::Processing {
+            return Err(IllegalTransition { from: self.status, to: Status::Processing });
+        }
+        let next = self.becomes(Status::Processing, now)?;
+        Ok(Self { method, attempt: self.attempt + 1, intent: None, ..next })
     }
 
     /// The payment, never to be charged.
@@ -320,18 +434,10 @@ impl Payment {
         Ok(Self { failure_reason: Some(reason), ..self.becomes(Status::Expired, now)? })
     }
 
-    /// The payment, given back.
-    ///
-    /// # Errors
-    /// Unless it is charged.
-    pub fn refund(&self, reason: String, now: Timestamp) -> Result<Self, IllegalTransition> {
-        Ok(Self { refund_reason: Some(reason), ..self.becomes(Status::Refunded, now)? })
-    }
-
     /// The payment, off the lists. Its record stays.
     ///
     /// # Errors
-    /// Unless nothing can follow its status: a payment that was charged and not given back stays in sight.
+    /// Unless it is over: a payment that was charged and not given back stays in sight.
     pub fn delete(&self, now: Timestamp) -> Result<Self, NotSettled> {
         if !self.status.is_end() {
             return Err(NotSettled(self.status));
@@ -362,16 +468,22 @@ mod tests {
 
     #[test]
     fn nothing_follows_an_end() {
-        for end in [Status::Failed, Status::Refunded, Status::Expired] {
+        for end in [Status::Failed, Status::Expired] {
             assert!(ALL.into_iter().all(|next| !end.may_become(next)), "{end}");
         }
+    }
+
+    #[test]
+    fn money_given_back_can_only_come_back() {
+        let allowed: Vec<Status> = ALL.into_iter().filter(|next| Status::Refunded.may_become(*next)).collect();
+        assert_eq!(allowed, [Status::Success]);
     }
 
     #[test]
     fn only_what_is_over_is_deleted() {
         let now = Timestamp::now();
         for status in ALL {
-            let over = ALL.into_iter().all(|next| !status.may_become(next));
+            let over = matches!(status, Status::Failed | Status::Refunded | Status::Expired);
             let deleted = payment(status).delete(now);
             assert_eq!((status.is_end(), deleted.is_ok()), (over, over), "{status}");
             assert!(deleted.map_or(true, |deleted| (deleted.status, deleted.deleted_at) == (status, Some(now))));
@@ -398,7 +510,40 @@ mod tests {
     #[test]
     fn only_a_charge_that_was_asked_for_can_succeed() {
         assert!(payment(Status::Pending).succeed(Timestamp::now()).is_err());
+        assert!(payment(Status::Refunded).succeed(Timestamp::now()).is_err());
         assert!(payment(Status::Processing).succeed(Timestamp::now()).is_ok());
+    }
+
+    #[test]
+    fn a_declined_payment_can_be_tried_again_until_it_was_declined_five_times() {
+        let now = Timestamp::now();
+        let mut payment = payment(Status::Pending);
+        for declined in 1..=DECLINES {
+            let attempt = payment.attempt;
+            let started =
+                Payment { intent: Some("pi_1".parse().unwrap()), ..payment.start(Method::CreditCard, now).unwrap() };
+            payment = started.decline("card_declined".into(), now).unwrap();
+            assert_eq!((payment.declined, payment.tries_left()), (declined, DECLINES - declined));
+            if declined < DECLINES {
+                assert_eq!(
+                    (payment.status, payment.attempt, payment.intent.clone()),
+                    (Status::Pending, attempt + 1, None)
+                );
+            }
+        }
+        assert_eq!((payment.status, payment.failure_reason.as_deref()), (Status::Failed, Some("card_declined")));
+        assert!(payment.intent.is_some(), "the last attempt's intent is kept");
+        assert!(payment.start(Method::CreditCard, now).is_err());
+    }
+
+    #[test]
+    fn an_attempt_given_up_for_another_card_is_no_decline() {
+        let now = Timestamp::now();
+        let started = payment(Status::Pending).start(Method::CreditCard, now).unwrap();
+        let again = started.restart(Method::DebitCard, now).unwrap();
+        assert_eq!((again.status, again.attempt, again.declined), (Status::Processing, 2, 0));
+        assert!(payment(Status::Pending).restart(Method::DebitCard, now).is_err());
+        assert!(payment(Status::Success).restart(Method::DebitCard, now).is_err());
     }
 
     #[test]
@@ -410,8 +555,23 @@ mod tests {
 
     #[test]
     fn an_attempt_nobody_heard_of_may_be_resumed_even_late() {
-        let payment = payment(Status::Processing);
+        let payment = Payment { intent: Some("pi_1".parse().unwrap()), ..payment(Status::Processing) };
         assert_eq!(payment.may_be_paid(payment.payable_until), Ok(()));
+    }
+
+    #[test]
+    fn an_attempt_that_the_provider_does_not_know_is_refused_after_the_hold() {
+        let payment = payment(Status::Processing);
+        assert_eq!(payment.may_be_paid(payment.created_at), Ok(()));
+        assert_eq!(payment.may_be_paid(payment.payable_until), Err(NotPayable::TooLate(payment.payable_until)));
+    }
+
+    #[test]
+    fn the_saga_charges_what_its_booking_named_and_not_what_the_buyer_started() {
+        let (named, waiting) = (payment(Status::Processing), payment(Status::Pending));
+        let by_buyer = waiting.start(Method::CreditCard, Timestamp::now()).unwrap();
+        let charged = [&named, &waiting, &by_buyer].map(Payment::is_charged_with_booking);
+        assert_eq!(charged, [true, false, false]);
     }
 
     #[test]
@@ -423,16 +583,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_tried_the_version_counts_the_changes(tries in prop::collection::vec(0..5_u8, 0..20)) {
+        fn whatever_is_tried_the_version_counts_the_changes(tries in prop::collection::vec(0..5_u8, 0..40)) {
             let now = Timestamp::now();
             let (mut current, mut changes) = (payment(Status::Pending), 0);
             for attempt in tries {
                 let next = match attempt {
                     0 => current.start(Method::CreditCard, now),
                     1 => current.succeed(now),
-                    2 => current.fail("declined".into(), now),
+                    2 => current.decline("declined".into(), now),
                     3 => current.expire("late".into(), now),
-                    _ => current.refund("asked".into(), now),
+                    _ => current.restart(Method::DebitCard, now),
                 };
                 if let Ok(next) = next {
                     prop_assert!(current.status.may_become(next.status));

@@ -3,7 +3,8 @@
 use crate::{
     breaker::{Admission, Breaker, Settings},
     domain::{IntentId, MethodToken, Payment},
-    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    refund::Refund,
     store::PaymentStore,
 };
 use boxoffice_aws::StoreError;
@@ -21,6 +22,14 @@ pub struct Guarded<G> {
     gateway: G,
     store: PaymentStore,
     settings: Settings,
+}
+
+impl Guarded<crate::timed::Timed<crate::stripe::Stripe>> {
+    /// The same, whose buyers come back there from their bank.
+    #[must_use]
+    pub fn returning_to(self, url: impl Into<String>) -> Self {
+        Self { gateway: self.gateway.returning_to(url), ..self }
+    }
 }
 
 impl<G: PaymentGateway> Guarded<G> {
@@ -106,11 +115,19 @@ impl<G: PaymentGateway> PaymentGateway for Guarded<G> {
         self.guard(self.gateway.confirm(payment, intent)).await
     }
 
-    async fn cancel(&self, intent: &IntentId) -> Result<Cancellation, GatewayError> {
-        self.guard(self.gateway.cancel(intent)).await
+    async fn look(&self, intent: &IntentId) -> Result<Option<Seen>, GatewayError> {
+        self.guard(self.gateway.look(intent)).await
     }
 
-    async fn refund(&self, payment: &Payment, intent: &IntentId) -> Result<(), GatewayError> {
-        self.guard(self.gateway.refund(payment, intent)).await
+    async fn cancel(&self, intent: &IntentId, called_off: CalledOff) -> Result<Cancellation, GatewayError> {
+        self.guard(self.gateway.cancel(intent, called_off)).await
+    }
+
+    async fn moved(&self, intent: &IntentId) -> Result<Moved, GatewayError> {
+        self.guard(self.gateway.moved(intent)).await
+    }
+
+    async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
+        self.guard(self.gateway.refund(payment, intent, refund)).await
     }
 }

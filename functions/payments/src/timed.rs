@@ -2,7 +2,8 @@
 
 use crate::{
     domain::{IntentId, MethodToken, Payment},
-    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    refund::Refund,
 };
 use boxoffice_runtime::{
     Metrics,
@@ -17,6 +18,14 @@ pub struct Timed<G> {
     metrics: Metrics,
 }
 
+impl Timed<crate::stripe::Stripe> {
+    /// The same, whose buyers come back there from their bank.
+    #[must_use]
+    pub fn returning_to(self, url: impl Into<String>) -> Self {
+        Self { gateway: self.gateway.returning_to(url), ..self }
+    }
+}
+
 impl<G: PaymentGateway> Timed<G> {
     /// This provider, counted there.
     pub fn new(gateway: G, metrics: Metrics) -> Self {
@@ -27,14 +36,17 @@ impl<G: PaymentGateway> Timed<G> {
         &self,
         call: &'static str,
         answer: impl Future<Output = Result<T, GatewayError>> + Send,
+        is_misconfigured: impl Fn(&Result<T, GatewayError>) -> bool + Send,
     ) -> Result<T, GatewayError> {
         let asked = Instant::now();
         let answer = answer.await;
         let unanswered = matches!(answer, Err(GatewayError::Unavailable(_)));
+        let misconfigured = is_misconfigured(&answer);
         self.metrics.write_about(
             &[
                 Metric::time("PaymentLatency", asked.elapsed()),
                 Metric::count("PaymentsUnanswered", usize::from(unanswered)),
+                Metric::count("PaymentsMisconfigured", usize::from(misconfigured)),
             ],
             About { by: Some(("Call", call)), found_by: None },
         );
@@ -42,20 +54,35 @@ impl<G: PaymentGateway> Timed<G> {
     }
 }
 
+fn misconfigured<T>(answer: &Result<T, GatewayError>) -> bool {
+    matches!(answer, Err(GatewayError::Misconfigured(_)))
+}
+
 impl<G: PaymentGateway> PaymentGateway for Timed<G> {
     async fn open(&self, payment: &Payment, token: &MethodToken) -> Result<Opened, GatewayError> {
-        self.time("open", self.gateway.open(payment, token)).await
+        self.time("open", self.gateway.open(payment, token), |opened| {
+            misconfigured(opened) || matches!(opened, Ok(Opened::MethodUnavailable))
+        })
+        .await
     }
 
     async fn confirm(&self, payment: &Payment, intent: &IntentId) -> Result<Charge, GatewayError> {
-        self.time("confirm", self.gateway.confirm(payment, intent)).await
+        self.time("confirm", self.gateway.confirm(payment, intent), misconfigured).await
     }
 
-    async fn cancel(&self, intent: &IntentId) -> Result<Cancellation, GatewayError> {
-        self.time("cancel", self.gateway.cancel(intent)).await
+    async fn look(&self, intent: &IntentId) -> Result<Option<Seen>, GatewayError> {
+        self.time("look", self.gateway.look(intent), misconfigured).await
     }
 
-    async fn refund(&self, payment: &Payment, intent: &IntentId) -> Result<(), GatewayError> {
-        self.time("refund", self.gateway.refund(payment, intent)).await
+    async fn cancel(&self, intent: &IntentId, called_off: CalledOff) -> Result<Cancellation, GatewayError> {
+        self.time("cancel", self.gateway.cancel(intent, called_off), misconfigured).await
+    }
+
+    async fn moved(&self, intent: &IntentId) -> Result<Moved, GatewayError> {
+        self.time("moved", self.gateway.moved(intent), misconfigured).await
+    }
+
+    async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
+        self.time("refund", self.gateway.refund(payment, intent, refund), misconfigured).await
     }
 }

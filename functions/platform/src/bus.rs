@@ -1,4 +1,4 @@
-//! The event bus, as whoever puts stored events on it sees it: the relay, and an operator who has them said again.
+//! The event bus, for the two that put stored events on it: the relay and an operator's replay.
 
 use crate::outbox::{Undelivered, batches, waves};
 use aws_config::SdkConfig;

@@ -63,7 +63,7 @@ pub fn batches(wave: Vec<StoredEvent>) -> Vec<Vec<StoredEvent>> {
     batches
 }
 
-/// What did not get to the bus.
+/// The events that the bus did not accept.
 #[derive(Debug, Default)]
 pub struct Undelivered {
     sequence_numbers: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a sale comes to, counted from its events as they go by. No I/O.
+//! Metrics of a sale, counted from its events as they pass. No I/O.
 //!
 //! An event is the one thing that is said once of what happened, however often a step was tried; so what is counted from it is counted
 //! once, and nothing that a buyer waits for counts.
@@ -32,7 +32,7 @@ struct Line {
     cause: Option<String>,
 }
 
-/// What one event counts as.
+/// The metric that one event counts for.
 #[derive(Debug)]
 struct Counted {
     line: Line,
@@ -40,7 +40,7 @@ struct Counted {
     value: usize,
 }
 
-/// What the events of a batch come to, each at its place in the stream.
+/// The metrics of a batch, in the order of the stream.
 #[derive(Debug, Default)]
 pub struct Tally {
     places: Vec<(String, Option<Counted>)>,
@@ -81,7 +81,7 @@ impl Tally {
     }
 }
 
-/// What one event counts as, if as anything. One that does not read has been refused by its contract's tests, and is no reason to stop the others.
+/// The metric that one event counts for, if any. An unreadable event fails its contract's tests, and does not stop the others here.
 fn count(event: &StoredEvent) -> Option<Counted> {
     let metric = match event.event_type.as_str() {
         "TicketCreated" => "BookingsCreated",
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_again_is_counted_then() {
+    fn a_redelivered_event_is_counted_on_redelivery() {
         let events =
             [sample!(1, "TicketCreated", "a"), sample!(2, "TicketCreated", "b"), sample!(3, "TicketCreated", "c")];
         assert_eq!(tally(&events, &["2"]), [("a".into(), None, vec![("BookingsCreated", 1)])]);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sale_and_what_does_not_read_counts_as_nothing() {
+    fn unrelated_and_unreadable_events_count_as_nothing() {
         let events = [sample!(1, "UserCreated", "a"), event(2, "TicketCreated", "no JSON", "a")];
         assert!(tally(&events, &[]).is_empty());
     }

@@ -1,16 +1,19 @@
-//! What must hold of a booking that nobody is at work on, what breaks it, and what to do about it. No I/O.
+//! The invariants of a booking at rest, their violations, and the remedies. No I/O.
 //!
 //! The rules are 1 to 3 of "what always holds" in `docs/ARCHITECTURE.md`. They hold *at rest*: a booking on its way may break each of them for as long
 //! as a step takes. So a booking is looked at only when nothing of it has moved for a time that no saga rests ([`Grace`]).
 
-use boxoffice_booking::domain::{Saga, Status as SagaStatus};
 use boxoffice_inventory::{
     EventName,
     counters::{Counts, Discrepancy},
     domain::{Reservation, ReservationState},
 };
-use boxoffice_kernel::{InventoryId, PaymentId, TicketId, Timestamp};
-use boxoffice_payments::domain::{Payment, RefundWish, Status as PaymentStatus};
+use boxoffice_kernel::{InventoryId, PaymentId, RefundId, TicketId, Timestamp, UserId};
+use boxoffice_payments::{
+    domain::{Payment, Status as PaymentStatus},
+    refund::Refund,
+};
+use boxoffice_saga::domain::{Saga, Status as SagaStatus};
 use boxoffice_tickets::domain::{Status as TicketStatus, Ticket};
 use serde::Serialize;
 use std::str::FromStr;
@@ -26,7 +29,7 @@ impl Grace {
         Self(seconds)
     }
 
-    fn is_over(self, since: Timestamp, now: Timestamp) -> bool {
+    pub(crate) fn is_over(self, since: Timestamp, now: Timestamp) -> bool {
         since.plus_seconds(self.0) <= now
     }
 }
@@ -80,7 +83,7 @@ pub enum Violation {
         ticket_id: TicketId,
         /// When its hold was over.
         hold_expired_at: Timestamp,
-        /// What became of its payment.
+        /// The status of its payment.
         payment: Option<PaymentStatus>,
         /// How far its saga came.
         saga: Option<SagaStatus>,
@@ -91,7 +94,7 @@ pub enum Violation {
         ticket_id: TicketId,
         /// When it was wished.
         requested_at: Timestamp,
-        /// What became of the payment.
+        /// The status of the payment.
         payment: Option<PaymentStatus>,
     },
     /// A saga that ended nowhere: it was taking the booking back, or could not, and nothing moves.
@@ -100,7 +103,7 @@ pub enum Violation {
         ticket_id: TicketId,
         /// Where the ticket is.
         ticket: TicketStatus,
-        /// What became of the payment.
+        /// The status of the payment.
         payment: Option<PaymentStatus>,
         /// How far the saga came.
         saga: Option<SagaStatus>,
@@ -122,14 +125,28 @@ pub enum Violation {
         ticket_id: TicketId,
         /// Since when it is wanted.
         since: Timestamp,
-        /// Why.
+        /// The reason.
         reason: String,
+    },
+    /// A refund that did not arrive, and that no operator has made again or settled otherwise.
+    RefundFailed {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The refund.
+        refund_id: RefundId,
+        /// The booking's ticket.
+        ticket_id: TicketId,
+        /// Since when.
+        since: Timestamp,
+        /// Why it failed, in the provider's word.
+        #[serde(rename = "failureReason")]
+        because: String,
     },
     /// A ticket that admits somebody, without a payment that was made.
     ConfirmedWithoutMoney {
         /// The ticket.
         ticket_id: TicketId,
-        /// What its payment is instead.
+        /// The actual status of its payment.
         payment: Option<PaymentStatus>,
     },
     /// A ticket that admits somebody, without seats that were sold.
@@ -143,8 +160,23 @@ pub enum Violation {
     CancelledWithMoney {
         /// The ticket.
         ticket_id: TicketId,
-        /// What its payment is.
+        /// The status of its payment.
         payment: PaymentStatus,
+    },
+    /// A buyer's pool is not what their tickets to the event add up to.
+    PoolWrong {
+        /// The buyer.
+        user_id: UserId,
+        /// The event.
+        inventory_id: InventoryId,
+        /// Unpaid seats, as they were counted.
+        held: i64,
+        /// Seats paid or not, as they were counted.
+        taken: i64,
+        /// Unpaid seats of the tickets.
+        held_due: i64,
+        /// Seats of the tickets, paid or not.
+        taken_due: i64,
     },
     /// A cancelled ticket that has seats.
     CancelledWithSeats {
@@ -155,7 +187,7 @@ pub enum Violation {
     },
 }
 
-/// What to do about a violation.
+/// The remedy for a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Make the counters what the reservations add up to.
@@ -181,16 +213,17 @@ impl From<&Discrepancy> for Violation {
 }
 
 impl Violation {
-    /// What to do about it. Only what is safe whatever was overlooked is done without a person: it is written on condition that nothing has moved, or
-    /// does nothing where there is nothing to do.
+    /// The remedy. A repair is automatic only if it is safe whatever was overlooked: it is written on condition that nothing has moved, or does
+    /// nothing where there is nothing to do.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::CountersWrong { due: Some(_), .. } => Remedy::Recount,
+            Self::CountersWrong { due: Some(_), .. } | Self::PoolWrong { .. } => Remedy::Recount,
             Self::HoldOrphaned { .. } | Self::WishForgotten { .. } => Remedy::TakeBack,
             Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => Remedy::Settle,
             Self::CountersWrong { due: None, .. }
             | Self::SeatsUnread { .. }
             | Self::SagaStopped { .. }
+            | Self::RefundFailed { .. }
             | Self::ConfirmedWithoutMoney { .. }
             | Self::ConfirmedWithoutSeats { .. }
             | Self::CancelledWithMoney { .. }
@@ -198,10 +231,12 @@ impl Violation {
         }
     }
 
-    /// What a person does about it, should it be left to one.
+    /// The advice to the operator, if it is left to one.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::CountersWrong { due: Some(_), .. } => "Nothing yet: the next run tries again.",
+            Self::CountersWrong { due: Some(_), .. } | Self::PoolWrong { .. } => {
+                "Nothing yet: the next run tries again."
+            }
             Self::CountersWrong { due: None, .. } => {
                 "More seats are held or sold than there are. Raise the event's total, or cancel tickets, then run reconcile."
             }
@@ -210,6 +245,9 @@ impl Violation {
             Self::SagaStopped { .. } => "Follow the runbook of a stuck booking.",
             Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => {
                 "See whether the payment provider answers; the next run asks again."
+            }
+            Self::RefundFailed { .. } => {
+                "Make the refund again (POST /payments/{id}/refunds/{refundId}/retry), or pay the buyer otherwise and say how (…/settle)."
             }
             Self::ConfirmedWithoutMoney { .. } => {
                 "Compare with the provider's record; cancel the ticket if it was given back."
@@ -221,7 +259,7 @@ impl Violation {
         }
     }
 
-    /// Which rule it breaks, however exactly: what two looks must agree on.
+    /// The rule it breaks, and exactly how: two looks must agree on both.
     fn rule(&self) -> u8 {
         match self {
             Self::CountersWrong { .. } | Self::SeatsUnread { .. } => 0,
@@ -229,17 +267,19 @@ impl Violation {
             Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => 2,
             Self::ConfirmedWithoutMoney { .. } | Self::CancelledWithMoney { .. } => 3,
             Self::ConfirmedWithoutSeats { .. } | Self::CancelledWithSeats { .. } => 4,
+            Self::PoolWrong { .. } => 5,
+            Self::RefundFailed { .. } => 6,
         }
     }
 }
 
-/// What a second look found again.
+/// A violation that a second look confirmed.
 pub fn confirmed(first: &[Violation], second: Vec<Violation>) -> Vec<Violation> {
     second.into_iter().filter(|found| first.iter().any(|seen| seen.rule() == found.rule())).collect()
 }
 
 impl Booking {
-    /// What must not be, at that instant.
+    /// The violation at that instant.
     pub fn violations(&self, now: Timestamp, grace: Grace) -> Vec<Violation> {
         if !self.rests(now, grace) {
             return Vec::new();
@@ -251,10 +291,16 @@ impl Booking {
         if let Some(payment) = self.payment.as_ref().filter(|payment| payment.status == PaymentStatus::Processing) {
             found.push(Violation::PaymentInDoubt { payment_id: payment.id, ticket_id, since: payment.updated_at });
         }
-        if let Some(payment) = self.payment.as_ref().filter(|payment| payment.status == PaymentStatus::Success)
-            && let Some(RefundWish { reason, since }) = payment.refund_wish.clone()
-        {
-            found.push(Violation::RefundUnfinished { payment_id: payment.id, ticket_id, since, reason });
+        if let Some(payment) = self.payment.as_ref() {
+            if let Some(Refund { reason, created_at, .. }) = payment.pending_refund() {
+                let (payment_id, reason, since) = (payment.id, reason.clone(), *created_at);
+                found.push(Violation::RefundUnfinished { payment_id, ticket_id, since, reason });
+            }
+            if let Some(Refund { id, failure_reason, updated_at, .. }) = payment.failed_refund() {
+                let (payment_id, refund_id, since) = (payment.id, *id, *updated_at);
+                let because = failure_reason.clone().unwrap_or_default();
+                found.push(Violation::RefundFailed { payment_id, refund_id, ticket_id, since, because });
+            }
         }
         match self.ticket.status {
             TicketStatus::Pending => found.push(self.never_ended(payment)),
@@ -281,12 +327,23 @@ impl Booking {
         found
     }
 
+    /// Whether it has come to rest where bookings stay: its buyer has the seats, or gave them back.
+    pub fn is_settled(&self, now: Timestamp, grace: Grace) -> bool {
+        self.ticket.status != TicketStatus::Pending && self.rests(now, grace)
+    }
+
+    /// Whether it is settled, and its saga says so. A booking whose saga is unknown is not over: something may still start it.
+    pub fn is_over(&self, now: Timestamp, grace: Grace) -> bool {
+        let ended = |saga: &Saga| matches!(saga.status(), SagaStatus::Completed | SagaStatus::Compensated);
+        self.is_settled(now, grace) && self.saga.as_ref().is_some_and(ended)
+    }
+
     /// Whether nothing of it has moved for as long as the grace, and its buyer cannot pay any more.
     fn rests(&self, now: Timestamp, grace: Grace) -> bool {
         let moved = self.payment.iter().map(|payment| payment.updated_at);
-        let wished = self.payment.iter().filter_map(|payment| payment.refund_wish.as_ref().map(|wish| wish.since));
+        let refunds = self.payment.iter().flat_map(|payment| payment.refunds.iter().map(|refund| refund.updated_at));
         let moved = moved
-            .chain(wished)
+            .chain(refunds)
             .chain(self.saga.iter().map(Saga::last_active))
             .fold(self.ticket.updated_at, Timestamp::max);
         let held = self.ticket.status != TicketStatus::Pending || grace.is_over(self.ticket.hold_expires_at, now);
@@ -323,10 +380,10 @@ mod tests {
     use boxoffice_aws::journal::{Entry, Step, StepStatus};
     use boxoffice_inventory::{
         Inventory,
-        domain::{Allocation, Terms},
+        domain::{Allocation, PurchaseLimits, Terms},
     };
-    use boxoffice_kernel::{Amount, Currency, Money, Quantity, UserId};
-    use boxoffice_payments::domain::Method;
+    use boxoffice_kernel::{Amount, Currency, Money, Quantity};
+    use boxoffice_payments::domain::{DECLINES, Method};
     use boxoffice_tickets::domain::CancellationReason;
     use proptest::prelude::*;
 
@@ -353,6 +410,7 @@ mod tests {
             total_seats: Quantity::new(10).unwrap(),
             price: Money { amount: Amount::from_minor(4990).unwrap(), currency: Currency::Eur },
             location: "Hall".parse().unwrap(),
+            limits: PurchaseLimits::default(),
         };
         let inventory = Inventory::open(InventoryId::generate(), terms, at);
         let (id, quantity) = (TicketId::generate(), Quantity::new(2).unwrap());
@@ -360,6 +418,12 @@ mod tests {
         let seats = vec![Allocation { shard: 0, seats: 2 }];
         let reservation = Some(Reservation::hold(id, &inventory, quantity, seats));
         Booking { ticket, payment: None, reservation, saga: None }
+    }
+
+    /// The payment with all of its money given back.
+    fn given_back(payment: &Payment, at: Timestamp) -> Payment {
+        let (status, version) = (PaymentStatus::Refunded, payment.version + 1);
+        Payment { status, version, updated_at: at, ..payment.clone() }
     }
 
     fn saga(of: &Booking, at: Timestamp, steps: &[(Step, StepStatus)]) -> Saga {
@@ -422,10 +486,10 @@ mod tests {
             self
         }
 
-        /// What the saga's undo does: money, seats, ticket.
+        /// The effects of the saga's compensation: money, seats, ticket.
         fn undo(mut self, at: Timestamp) -> Self {
             self.pay(|payment| match payment.status {
-                PaymentStatus::Success => payment.refund("undone".into(), at).unwrap(),
+                PaymentStatus::Success => given_back(payment, at),
                 PaymentStatus::Pending | PaymentStatus::Processing => payment.expire("undone".into(), at).unwrap(),
                 _ => payment.clone(),
             });
@@ -499,7 +563,8 @@ mod tests {
         let mut booking = booked(start()).confirmed(start());
         booking.saga = Some(saga(&booking, start(), &[(Step::ConfirmTicket, StepStatus::Completed)]));
         assert_eq!(found(&booking), Vec::<String>::new());
-        booking.ticket = booking.ticket.request_cancellation(start()).unwrap();
+        booking.ticket =
+            booking.ticket.request_cancellation(booking.ticket.user_id, booking.ticket.event.date, start()).unwrap();
         assert_eq!(found(&booking), ["WISH_FORGOTTEN"]);
     }
 
@@ -541,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_to_people_says_what_they_do() {
+    fn a_finding_left_to_an_operator_carries_advice() {
         let stopped = Violation::SagaStopped {
             ticket_id: TicketId::generate(),
             ticket: TicketStatus::Pending,
@@ -552,13 +617,13 @@ mod tests {
     }
 
     #[test]
-    fn what_only_one_look_saw_is_not_said() {
+    fn a_violation_seen_only_once_is_not_reported() {
         let orphan = booked(start()).violations(later(), grace());
         assert_eq!(confirmed(&[], orphan.clone()), []);
         assert_eq!(confirmed(&orphan, orphan.clone()), orphan);
     }
 
-    /// What may happen next to a booking, as the product would let it.
+    /// The next moves that the product allows for a booking.
     #[derive(Debug, Clone, Copy)]
     enum Next {
         Open,
@@ -601,14 +666,14 @@ mod tests {
             Next::Open => payment.is_none().then(|| booking.clone().opened(now).payment).flatten(),
             Next::Charge => payment.and_then(|payment| payment.start(Method::CreditCard, now).ok()),
             Next::Succeed => payment.and_then(|payment| payment.succeed(now).ok()),
-            Next::Decline => payment.and_then(|payment| payment.fail("declined".into(), now).ok()),
-            // Where there is no payment a void one takes its place, so that none comes afterwards.
-            Next::ReverseMoney => {
-                let payment = payment.or_else(|| booking.clone().opened(now).payment);
-                payment.and_then(|payment| {
-                    payment.expire("undone".into(), now).or_else(|_| payment.refund("undone".into(), now)).ok()
-                })
-            }
+            Next::Decline => payment
+                .and_then(|payment| Payment { declined: DECLINES - 1, ..payment }.decline("declined".into(), now).ok()),
+            Next::ReverseMoney => payment.and_then(|payment| {
+                payment
+                    .expire("undone".into(), now)
+                    .ok()
+                    .or_else(|| (payment.status == PaymentStatus::Success).then(|| given_back(&payment, now)))
+            }),
             _ => None,
         };
         booking.payment = moved.or(booking.payment);
@@ -621,11 +686,13 @@ mod tests {
                 }
                 confirmed
             }
-            Next::Wish => booking.ticket.request_cancellation(now).ok(),
+            Next::Wish => {
+                booking.ticket.request_cancellation(booking.ticket.user_id, booking.ticket.event.date, now).ok()
+            }
             Next::Cancel if money_is_over && seats == Some(ReservationState::Released) => {
                 booking.ticket.cancel(CancellationReason::HoldExpired, now).ok()
             }
-            Next::Complete => booking.ticket.complete(now).ok(),
+            Next::Complete => booking.ticket.complete(booking.ticket.event.date, now).ok(),
             _ => None,
         };
         if matches!(next, Next::ReleaseSeats) && money_is_over {
@@ -683,7 +750,12 @@ mod tests {
             for violation in &found {
                 match violation.remedy() {
                     Remedy::Settle => booking.pay(|payment| payment.expire("asked".into(), later()).unwrap()),
-                    Remedy::TakeBack => booking.ticket = booking.ticket.restated(later()),
+                    Remedy::TakeBack => {
+                        let ticket = &booking.ticket;
+                        let taken_back =
+                            ticket.restate_cancellation(later()).or_else(|_| ticket.request_expiry(later()));
+                        booking.ticket = taken_back.unwrap();
+                    }
                     Remedy::Recount | Remedy::Report => {}
                 }
             }

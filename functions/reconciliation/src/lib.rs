@@ -20,13 +20,13 @@ use crate::{
     report::{Findings, Successor},
 };
 use boxoffice_aws::client;
-use boxoffice_booking::SagaStore;
 use boxoffice_inventory::InventoryStore;
 use boxoffice_payments::Provider;
 use boxoffice_runtime::{
     Metrics,
     config::{self, ConfigError},
 };
+use boxoffice_saga::SagaStore;
 use boxoffice_tickets::TicketStore;
 
 /// Everything the function is made of, built once; with Stripe behind its breaker, unless a test scripts the provider.
@@ -44,9 +44,6 @@ pub struct App<G = Provider> {
 
 impl App {
     /// From the environment.
-    ///
-    /// # Errors
-    /// When a variable is missing or wrong.
     pub fn from_env() -> Result<Self, ConfigError> {
         let sdk = client::sdk_config();
         let dynamodb = client::dynamodb(&sdk);

@@ -2,10 +2,12 @@
 //!
 //! A first look is cheap: pages of items as they were a moment ago. What looks wrong is looked at again, one by one and as it is now. Only what is
 //! wrong both times counts, and is repaired by the context it belongs to, on condition that it is still as the second look saw it.
+//!
+//! A booking that looks settled and right is looked at again too, once: then it is proven, and left alone until it is written again. So a run by schedule reads what is open or has
+//! moved since the last one, and no history; an audit reads everything ([`Scope`], `docs/adr/0037-reconcile-what-moved.md`).
 
 use crate::domain::{Booking, Grace, Remedy, Violation, confirmed};
-use boxoffice_aws::{Cursor, Freshness, ListError, Page, StoreError, transaction::Written};
-use boxoffice_booking::{SagaStore, domain::Saga};
+use boxoffice_aws::{Cursor, Freshness, Limit, ListError, Page, StoreError, journal::Unfinished, transaction::Written};
 use boxoffice_inventory::{
     InventoryStore,
     counters::{Counters, Discrepancy, Holdings},
@@ -18,10 +20,11 @@ use boxoffice_payments::{
     domain::Payment,
     gateway::PaymentGateway,
 };
+use boxoffice_saga::{SagaStore, domain::Saga};
 use boxoffice_tickets::{TicketStore, domain::Ticket};
 use futures_util::future::try_join_all;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The stores of every context, and the cashier who can ask the payment provider.
 #[derive(Debug, Clone)]
@@ -43,13 +46,60 @@ pub struct Reconciler<G> {
 /// One run of all this.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// On whose word.
+    /// The initiator.
     pub requested_by: RequestedBy,
-    /// What its repairs are stated under.
+    /// The trace of its repairs.
     pub trace: Trace,
 }
 
-/// What became of a violation.
+/// How much a run reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Scope {
+    /// Open bookings, and those written since they were proven.
+    #[default]
+    Moved,
+    /// Everything there is.
+    All,
+}
+
+/// A part of the bookings, gone through as one list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Part {
+    /// Those whose saga is under way.
+    Running,
+    /// Those whose saga waits for an operator.
+    Stuck,
+    /// Those whose payment moved after it was made: refunds.
+    Refunded,
+    /// Those whose ticket was written since it was proven.
+    Unproven,
+    /// All there are.
+    Every,
+}
+
+impl Part {
+    /// Where a run of this scope begins.
+    pub fn first(scope: Scope) -> Self {
+        match scope {
+            Scope::Moved => Self::Running,
+            Scope::All => Self::Every,
+        }
+    }
+
+    /// The part after this one.
+    pub fn next(self) -> Option<Self> {
+        match self {
+            Self::Running => Some(Self::Stuck),
+            Self::Stuck => Some(Self::Refunded),
+            Self::Refunded => Some(Self::Unproven),
+            Self::Unproven | Self::Every => None,
+        }
+    }
+}
+
+/// The outcome of a violation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", content = "because", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Outcome {
@@ -64,38 +114,57 @@ pub enum Outcome {
 /// A violation, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Found {
-    /// What must not be.
+    /// The violation.
     #[serde(flatten)]
     pub violation: Violation,
-    /// What became of it.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
-/// What came of going through the seats.
+/// The result of checking the seats.
 #[derive(Debug, Clone, Default)]
 pub struct Seats {
     /// How many events were checked.
     pub events: usize,
-    /// What was found.
+    /// The findings.
     pub found: Vec<Found>,
 }
 
-/// What came of a page of bookings.
+/// The result of a page of bookings.
 #[derive(Debug, Clone, Default)]
 pub struct Bookings {
     /// How many were checked.
     pub checked: usize,
-    /// What was found.
+    /// How many of them were proven, and are left alone from now on.
+    pub proven: usize,
+    /// The findings.
     pub found: Vec<Found>,
     /// Where to go on.
     pub next: Option<Cursor>,
 }
 
-/// How many events' counters are read at once.
+/// How many events' counters, or bookings, are read at once.
 const AT_ONCE: usize = 16;
+/// For how many seconds after it began an event's seats are counted still: refunds of those who did not come move seats.
+const BEGUN_SECONDS: u32 = 172_800;
 
-/// What adds up, as far as it was read.
+/// The result of a second look at a booking that looked right.
+#[derive(Debug, Default)]
+struct Proof {
+    proven: bool,
+    found: Option<Found>,
+}
+
+/// The state of a pool that was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Right,
+    /// It moved too lately to be counted.
+    Unsure,
+}
+
+/// The sums, as far as they were read.
 struct Read {
     holdings: Holdings,
     reservations: usize,
@@ -111,17 +180,33 @@ fn unlisted(error: ListError) -> StoreError {
 }
 
 impl<G: PaymentGateway> Reconciler<G> {
-    /// Goes through the seats of every event on sale, and makes counters right that are not. All reservations are read in one go, since shards that
+    /// Goes through the seats of events on sale, and makes counters right that are not. All reservations are read in one go, since shards that
     /// move meanwhile are passed over; what is not read by `until` is said to be unread.
+    ///
+    /// An audit counts the reservations of every event. A run of what moved counts those of an event alone, where its counters are not as they were proven, twice; only what
+    /// disagrees both times is worth reading all reservations for.
     ///
     /// # Errors
     /// When a store does not answer.
-    pub async fn seats(&self, run: &Run, until: Timestamp) -> Result<Seats, StoreError> {
-        let on_sale = self.on_sale().await?;
-        let events = on_sale.len();
-        let mut suspects = on_sale;
+    pub async fn seats(&self, run: &Run, scope: Scope, until: Timestamp) -> Result<Seats, StoreError> {
+        let (events, mut suspects, looks) = match scope {
+            Scope::All => {
+                let on_sale = self.on_sale().await?;
+                (on_sale.len(), on_sale, [Freshness::Eventual, Freshness::Consistent].as_slice())
+            }
+            Scope::Moved => {
+                let moved = self.moved().await?;
+                let mut suspects = Vec::new();
+                for event in &moved {
+                    if !self.adds_up(*event).await? && !self.adds_up(*event).await? {
+                        suspects.push(*event);
+                    }
+                }
+                (moved.len(), suspects, [Freshness::Consistent].as_slice())
+            }
+        };
         let mut found = Vec::new();
-        for freshness in [Freshness::Eventual, Freshness::Consistent] {
+        for freshness in looks.iter().copied() {
             if suspects.is_empty() {
                 break;
             }
@@ -141,6 +226,45 @@ impl<G: PaymentGateway> Reconciler<G> {
             seats.found.push(self.recount(discrepancy, run).await);
         }
         Ok(seats)
+    }
+
+    /// The events to come, or begun a short while ago, whose counters are not as they were proven.
+    async fn moved(&self) -> Result<Vec<InventoryId>, StoreError> {
+        let (start, mut moved, mut cursor) = (Timestamp::now().minus_seconds(BEGUN_SECONDS), Vec::new(), None);
+        loop {
+            let page = self.inventory.beginning_after(start, cursor).await.map_err(unlisted)?;
+            let proofs = self.inventory.proofs(&page.items).await?;
+            let counters = self.counters(page.items).await?;
+            let is_proven = |(id, counters): &(InventoryId, Counters)| proofs.get(id) == Some(&counters.fingerprint());
+            moved.extend(counters.into_iter().filter(|event| !is_proven(event)).map(|(id, _)| id));
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(moved),
+            }
+        }
+    }
+
+    /// Whether an event's counters are what its tickets' reservations add up to, as far as anything can be said while they move. Proves counters that were still meanwhile.
+    async fn adds_up(&self, event: InventoryId) -> Result<bool, StoreError> {
+        let Some(before) = self.inventory.counters(event).await? else { return Ok(true) };
+        let (mut holdings, mut cursor) = (Holdings::default(), None);
+        loop {
+            let page = self.tickets.ids_by_event(event, cursor).await.map_err(unlisted)?;
+            let reservations = self.inventory.reservations(&page.items).await?;
+            for reservation in &reservations {
+                holdings.add(reservation);
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        let Some(now) = self.inventory.counters(event).await? else { return Ok(true) };
+        let adds_up = now.discrepancy(&before, &holdings).is_none();
+        if adds_up && now == before {
+            self.inventory.prove(&now).await?;
+        }
+        Ok(adds_up)
     }
 
     async fn on_sale(&self) -> Result<Vec<InventoryId>, StoreError> {
@@ -192,20 +316,102 @@ impl<G: PaymentGateway> Reconciler<G> {
         Found { violation, outcome }
     }
 
-    /// Goes through a page of bookings as of this instant, and repairs what is safe.
+    /// Goes through a page of bookings as of this instant, repairs what is safe, and proves what is settled.
     ///
     /// # Errors
-    /// When the cursor is not of this walk, or a store does not answer.
-    pub async fn bookings(&self, cursor: Option<Cursor>, run: &Run, now: Timestamp) -> Result<Bookings, ListError> {
-        let Page { items, next } = self.tickets.walk(cursor).await?;
-        let mut page = Bookings { checked: items.len(), found: Vec::new(), next };
+    /// When the cursor is not of this part, or a store does not answer.
+    pub async fn bookings(
+        &self,
+        part: Part,
+        cursor: Option<Cursor>,
+        run: &Run,
+        now: Timestamp,
+    ) -> Result<Bookings, ListError> {
+        let Page { items, next } = self.page(part, cursor).await?;
+        let mut page = Bookings { checked: items.len(), next, ..Bookings::default() };
+        let mut settled = Vec::new();
         for booking in self.at_first_sight(items).await? {
             let first = booking.violations(now, self.grace);
             if !first.is_empty() {
                 page.found.extend(self.look_again(booking.ticket.id, &first, run, now).await?);
+            } else if booking.is_settled(now, self.grace) {
+                settled.push(booking.ticket.id);
+            }
+        }
+        for some in settled.chunks(AT_ONCE) {
+            for proof in try_join_all(some.iter().map(|id| self.prove(*id, now))).await? {
+                page.proven += usize::from(proof.proven);
+                page.found.extend(proof.found);
             }
         }
         Ok(page)
+    }
+
+    async fn page(&self, part: Part, cursor: Option<Cursor>) -> Result<Page<Ticket>, ListError> {
+        let (ids, next): (BTreeSet<TicketId>, _) = match part {
+            Part::Every => return self.tickets.walk(cursor).await,
+            Part::Unproven => return self.tickets.list_unproven(cursor).await,
+            Part::Refunded => {
+                let page = self.payments.list_unproven(cursor).await?;
+                (page.items.iter().map(|payment| payment.ticket_id).collect(), page.next)
+            }
+            Part::Running | Part::Stuck => {
+                let list = if part == Part::Stuck { Unfinished::NeedsAttention } else { Unfinished::Running };
+                let page = self.sagas.list(list, Limit::LARGEST, cursor).await?;
+                (page.items.iter().map(|saga| saga.ticket_id).collect(), page.next)
+            }
+        };
+        Ok(Page { items: self.tickets.of(&ids.into_iter().collect::<Vec<_>>()).await?, next })
+    }
+
+    /// A second look at a booking that is settled and right at first sight. If it is so as it is now, with its saga over and its buyer's pool right, it is left alone until
+    /// it is written again.
+    async fn prove(&self, id: TicketId, now: Timestamp) -> Result<Proof, StoreError> {
+        let Some(booking) = self.booking(id).await? else { return Ok(Proof::default()) };
+        if !booking.violations(now, self.grace).is_empty() || !booking.is_over(now, self.grace) {
+            return Ok(Proof::default());
+        }
+        let Booking { ticket, payment, .. } = &booking;
+        let (pool, found) = self.pool(ticket, now).await?;
+        if pool == Counted::Unsure {
+            return Ok(Proof { found, proven: false });
+        }
+        // One that waits for an operator stays on the list, which is theirs too.
+        if let Some(payment) = payment.as_ref().filter(|payment| !payment.is_a_case()) {
+            self.payments.prove(payment).await?;
+        }
+        Ok(Proof { found, proven: self.tickets.prove(ticket).await? == Written::Yes })
+    }
+
+    /// Counts the pool of a ticket's buyer, twice where it is wrong, and makes it right.
+    async fn pool(&self, ticket: &Ticket, now: Timestamp) -> Result<(Counted, Option<Found>), StoreError> {
+        let (buyer, event) = (ticket.user_id, ticket.inventory_id);
+        let mut wrong = None;
+        for _ in 0..2 {
+            let before = self.tickets.pool(buyer, event).await?;
+            let due = self.tickets.recount(buyer, event).await?;
+            let seen = self.tickets.pool(buyer, event).await?;
+            if (seen.held, seen.taken) == (due.held, due.taken) {
+                return Ok((Counted::Right, None));
+            }
+            // The list of a buyer's tickets is written after the table: nothing is said of a pool that moved a moment ago.
+            if before.moves != seen.moves || seen.updated_at.is_some_and(|moved| !self.grace.is_over(moved, now)) {
+                return Ok((Counted::Unsure, None));
+            }
+            wrong = Some((seen, due));
+        }
+        let Some((seen, due)) = wrong else { return Ok((Counted::Right, None)) };
+        let violation = Violation::PoolWrong {
+            user_id: buyer,
+            inventory_id: event,
+            held: seen.held,
+            taken: seen.taken,
+            held_due: due.held,
+            taken_due: due.taken,
+        };
+        let outcome = written(self.tickets.correct_pool(buyer, event, &seen, &due).await);
+        let counted = if outcome == Outcome::Repaired { Counted::Right } else { Counted::Unsure };
+        Ok((counted, Some(Found { violation, outcome })))
     }
 
     /// The bookings of these tickets as they were a moment ago, without their sagas.
@@ -233,19 +439,24 @@ impl<G: PaymentGateway> Reconciler<G> {
         run: &Run,
         now: Timestamp,
     ) -> Result<Vec<Found>, StoreError> {
-        let Some(ticket) = self.tickets.even_deleted(id).await? else { return Ok(Vec::new()) };
-        let booking = Booking {
-            ticket,
-            payment: self.payments.get(id.payment()).await?,
-            reservation: self.inventory.reservation(id).await?,
-            saga: self.saga(id).await?,
-        };
+        let Some(booking) = self.booking(id).await? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for violation in confirmed(first, booking.violations(now, self.grace)) {
             let outcome = self.repair(&violation, &booking, run, now).await;
             found.push(Found { violation, outcome });
         }
         Ok(found)
+    }
+
+    /// A booking as it is now.
+    async fn booking(&self, id: TicketId) -> Result<Option<Booking>, StoreError> {
+        let Some(ticket) = self.tickets.even_deleted(id).await? else { return Ok(None) };
+        Ok(Some(Booking {
+            ticket,
+            payment: self.payments.get(id.payment()).await?,
+            reservation: self.inventory.reservation(id).await?,
+            saga: self.saga(id).await?,
+        }))
     }
 
     /// The saga, where somebody took the booking on. Steps may be noted of a booking whose claim failed: nobody has taken that on.
@@ -265,8 +476,8 @@ impl<G: PaymentGateway> Reconciler<G> {
             (Remedy::Settle, Violation::PaymentInDoubt { payment_id, .. }) => {
                 settled(self.cashier.expire(*payment_id, &run.trace).await)
             }
-            (Remedy::Settle, Violation::RefundUnfinished { payment_id, reason, .. }) => {
-                settled(self.cashier.refund(*payment_id, reason, &run.trace).await)
+            (Remedy::Settle, Violation::RefundUnfinished { payment_id, .. }) => {
+                settled(self.cashier.finish_refunds(*payment_id, &run.trace).await)
             }
             _ => Outcome::Left,
         }

@@ -1,8 +1,11 @@
 //! Where what was found is said, and who goes on when time is up.
 
-use crate::reconciler::{Found, Outcome, Run};
+use crate::{
+    handlers::reconcile::Place,
+    reconciler::{Found, Outcome, Run, Scope},
+};
 use aws_sdk_lambda::{primitives::Blob, types::InvocationType};
-use boxoffice_aws::{Cursor, StoreError};
+use boxoffice_aws::StoreError;
 use boxoffice_kernel::Timestamp;
 use serde_json::json;
 
@@ -60,8 +63,8 @@ impl Successor {
     ///
     /// # Errors
     /// When it cannot be asked.
-    pub async fn go_on(&self, next: &Cursor, run: &Run) -> Result<(), StoreError> {
-        let request = json!({ "requestedBy": run.requested_by, "next": next }).to_string();
+    pub async fn go_on(&self, scope: Scope, next: &Place, run: &Run) -> Result<(), StoreError> {
+        let request = json!({ "requestedBy": run.requested_by, "scope": scope, "next": next }).to_string();
         let invoke = self.client.invoke().function_name(&self.function).invocation_type(InvocationType::Event);
         invoke.payload(Blob::new(request)).send().await.map(|_| ()).map_err(StoreError::from_sdk)
     }

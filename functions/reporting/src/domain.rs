@@ -1,8 +1,8 @@
 //! A booking as its events tell it, and what it adds to its event's sales. No I/O.
 //!
-//! Events reach a reader late, twice and in any order between aggregates. So nothing here counts events: a [`Booking`] is the *union* of what its
-//! events tell ([`Booking::merge`] gives the same whatever their order and however often they come), and sales follow from it
-//! ([`Booking::sales`]). What an event adds to the sales is the difference between the booking's sales after and before it.
+//! Events reach a reader late, twice and in any order between aggregates. So nothing here counts events: a [`BookingRecord`] is the *union* of what its
+//! events tell ([`BookingRecord::merge`] gives the same whatever their order and however often they come), and sales follow from it
+//! ([`BookingRecord::sales`]). What an event adds to the sales is the difference between the booking's sales after and before it.
 
 use boxoffice_inventory::{EventName, domain::Location};
 use boxoffice_kernel::{Amount, Currency, InventoryId, Quantity, TicketId, Timestamp, UserId, money::minor};
@@ -18,15 +18,15 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OnSale {
-    /// Which.
+    /// The event on sale.
     pub inventory_id: InventoryId,
     /// Its name.
     pub event_name: EventName,
     /// When it takes place.
     pub event_date: Timestamp,
-    /// Where.
+    /// The venue.
     pub location: Location,
-    /// What it is sold in.
+    /// The currency.
     pub currency: Currency,
     /// The version of the event on sale that this is.
     pub version: u64,
@@ -67,7 +67,7 @@ pub struct Ticket {
 pub struct Payment {
     /// Where it is.
     pub status: PaymentStatus,
-    /// How much.
+    /// The amount.
     #[serde(rename = "amountMinor", with = "minor")]
     pub amount: Amount,
     /// In what.
@@ -120,15 +120,15 @@ pub struct Timeline {
 /// A booking, as far as its events have told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Booking {
+pub struct BookingRecord {
     /// The ticket it is.
     pub ticket_id: TicketId,
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
-    /// What its ticket is, once one of its events has come.
+    /// The status of its ticket, once one of its events has arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Ticket>,
-    /// What its payment is, once one of its events has come.
+    /// The status of its payment, once one of its events has arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<Payment>,
     /// When what happened.
@@ -163,13 +163,13 @@ impl Timeline {
     }
 }
 
-impl Booking {
+impl BookingRecord {
     /// A booking nothing is known of yet.
     pub fn unknown(ticket_id: TicketId, user_id: UserId) -> Self {
         Self { ticket_id, user_id, ticket: None, payment: None, timeline: Timeline::default() }
     }
 
-    /// What both tell of the same booking.
+    /// The union of two records of the same booking.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         Self {
@@ -179,6 +179,11 @@ impl Booking {
             payment: latest(self.payment, other.payment, |payment| payment.version),
             timeline: self.timeline.merge(other.timeline),
         }
+    }
+
+    /// Whether it is shown to its buyer: once it is known that it was booked and what it is, until its ticket is deleted.
+    pub fn is_shown(&self) -> bool {
+        self.ticket.is_some() && self.timeline.booked.is_some() && self.timeline.deleted.is_none()
     }
 
     /// Where the ticket is.
@@ -191,7 +196,7 @@ impl Booking {
         }
     }
 
-    /// What it adds to its event's sales, and to which hours of them: nothing before it is known that it was booked.
+    /// Its contribution to the event's sales, by hour: nothing before its booking is known.
     pub fn sales(&self) -> Sales {
         let mut sales = Sales::default();
         let Self { ticket: Some(ticket), timeline: Timeline { booked: Some(booked), .. }, .. } = self else {
@@ -223,11 +228,11 @@ impl Booking {
     }
 }
 
-/// What happened to an event's seats and money, in seats and minor units.
+/// The changes of an event's seats and money, in seats and minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {
-    /// Seats that came to be held by a booking.
+    /// Seats that a booking holds.
     pub held: i64,
     /// Seats that came to be sold.
     pub sold: i64,
@@ -315,7 +320,7 @@ impl Ord for Slot {
 pub struct Sales(pub BTreeMap<Slot, Counts>);
 
 impl Sales {
-    /// What has to be added to `before` for it to be these; nothing where nothing has changed.
+    /// The difference to `before`; nothing where nothing has changed.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let slots = self.0.keys().chain(before.0.keys());
@@ -349,7 +354,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Every event of one booking that was booked, paid, confirmed and taken back, as the contracts' own samples tell it.
-    fn life() -> Vec<Booking> {
+    fn life() -> Vec<BookingRecord> {
         [
             include_str!("../../../events/TicketCreated.sample.json"),
             include_str!("../../../events/PaymentInitiated.sample.json"),
@@ -368,10 +373,10 @@ mod tests {
         .collect()
     }
 
-    fn told(events: &[Booking]) -> Booking {
+    fn told(events: &[BookingRecord]) -> BookingRecord {
         let first = events.first().unwrap();
-        let unknown = Booking::unknown(first.ticket_id, first.user_id);
-        events.iter().cloned().fold(unknown, Booking::merge)
+        let unknown = BookingRecord::unknown(first.ticket_id, first.user_id);
+        events.iter().cloned().fold(unknown, BookingRecord::merge)
     }
 
     fn all(_: &Slot) -> bool {
@@ -402,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_unpaid_booking_nothing_was_ever_sold() {
+    fn an_unpaid_booking_never_counts_as_sold() {
         let life = life();
         let lapsed = told(&[life[0].clone(), life[7].clone()]).sales().sum(all);
         assert_eq!((lapsed.held_now(), lapsed.sold_now(), lapsed.cancelled), (0, 0, 2));
@@ -428,7 +433,7 @@ mod tests {
     }
 
     /// The events of a life in any order, some of them more than once.
-    fn deliveries() -> impl Strategy<Value = Vec<Booking>> {
+    fn deliveries() -> impl Strategy<Value = Vec<BookingRecord>> {
         let life = life();
         let (once, again) = (Just(life.clone()), prop::collection::vec(prop::sample::select(life), 0..12));
         (once, again).prop_flat_map(|(once, again)| Just([once, again].concat()).prop_shuffle())
@@ -441,8 +446,8 @@ mod tests {
         }
 
         #[test]
-        fn what_each_delivery_adds_sums_up_to_the_whole(events in deliveries()) {
-            let mut booking = Booking::unknown(events[0].ticket_id, events[0].user_id);
+        fn the_additions_of_all_deliveries_sum_to_the_whole(events in deliveries()) {
+            let mut booking = BookingRecord::unknown(events[0].ticket_id, events[0].user_id);
             let mut kept = Sales::default();
             for event in events {
                 let after = booking.clone().merge(event);

@@ -24,9 +24,6 @@ use boxoffice_aws::client;
 use boxoffice_runtime::config::{self, ConfigError};
 
 /// The store of a function that shows a read model.
-///
-/// # Errors
-/// When a variable is missing.
 pub fn store_from_env() -> Result<ViewStore, ConfigError> {
     Ok(ViewStore::new(client::dynamodb(&client::sdk_config()), config::required("VIEWS_TABLE")?))
 }

@@ -1,6 +1,6 @@
-//! What one event tells, by its contract (`events/*.schema.json`). No I/O.
+//! The facts that one event states, by its contract (`events/*.schema.json`). No I/O.
 
-use crate::domain::{Booking, OnSale, Payment, Ticket, Timeline};
+use crate::domain::{BookingRecord, OnSale, Payment, Ticket, Timeline};
 use boxoffice_inventory::{EventName, domain::Location};
 use boxoffice_kernel::{Amount, Currency, InventoryId, Quantity, TicketId, Timestamp, UserId};
 use boxoffice_payments::domain::{Method, Status};
@@ -8,12 +8,12 @@ use boxoffice_runtime::{Event, StepFailure};
 use boxoffice_tickets::domain::CancellationReason;
 use serde::Deserialize;
 
-/// What an event tells.
+/// The facts of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     /// Something of a booking.
-    Booking(Box<Booking>),
-    /// What an event on sale is now.
+    Booking(Box<BookingRecord>),
+    /// The current terms of an event on sale.
     OnSale(OnSale),
     /// A user is gone.
     UserGone(UserId),
@@ -48,6 +48,8 @@ struct PaymentData {
     payment_method: Method,
     failure_reason: Option<String>,
     refund_reason: Option<String>,
+    #[serde(default)]
+    tries_left: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,7 +68,7 @@ struct UserData {
     user_id: UserId,
 }
 
-/// What this event tells; nothing when no read model is about it.
+/// The facts of this event; nothing when no read model uses it.
 ///
 /// # Errors
 /// [`StepFailure::Defect`] when it is not what its contract says.
@@ -74,19 +76,26 @@ pub fn read(event: &Event) -> Result<Option<News>, StepFailure> {
     let at = Some(event.occurred_at());
     let then = Timeline::default();
     let news = match event.kind() {
-        "TicketCreated" => of_ticket(event, Timeline { booked: at, ..then })?,
-        "TicketConfirmed" => of_ticket(event, Timeline { confirmed: at, ..then })?,
-        "TicketCancellationRequested" => of_ticket(event, Timeline { cancellation_requested: at, ..then })?,
-        "TicketCancelled" => of_ticket(event, Timeline { cancelled: at, ..then })?,
-        "TicketCompleted" => News::Booking(Box::new(of_booking(event, Timeline { completed: at, ..then })?)),
-        "TicketDeleted" => News::Booking(Box::new(of_booking(event, Timeline { deleted: at, ..then })?)),
-        "PaymentInitiated" => of_payment(event, Status::Pending, then)?,
-        "PaymentProcessing" => of_payment(event, Status::Processing, then)?,
-        "PaymentCompleted" => of_payment(event, Status::Success, Timeline { paid: at, ..then })?,
-        "PaymentFailed" => of_payment(event, Status::Failed, then)?,
-        "PaymentExpired" => of_payment(event, Status::Expired, then)?,
-        "PaymentRefunded" => of_payment(event, Status::Refunded, Timeline { refunded: at, ..then })?,
-        "PaymentDeleted" => News::Booking(Box::new(of_booking(event, Timeline { payment_deleted: at, ..then })?)),
+        "TicketCreated" => ticket_news(event, Timeline { booked: at, ..then })?,
+        "TicketConfirmed" => ticket_news(event, Timeline { confirmed: at, ..then })?,
+        "TicketCancellationRequested" => ticket_news(event, Timeline { cancellation_requested: at, ..then })?,
+        "TicketCancelled" => ticket_news(event, Timeline { cancelled: at, ..then })?,
+        "TicketEventChanged" => ticket_news(event, then)?,
+        "TicketCompleted" => News::Booking(Box::new(booking_record(event, Timeline { completed: at, ..then })?)),
+        "TicketDeleted" => News::Booking(Box::new(booking_record(event, Timeline { deleted: at, ..then })?)),
+        "PaymentInitiated" => payment_news(event, Status::Pending, then)?,
+        "PaymentProcessing" => payment_news(event, Status::Processing, then)?,
+        "PaymentCompleted" => payment_news(event, Status::Success, Timeline { paid: at, ..then })?,
+        // Declined, it waits for another try while there is one.
+        "PaymentFailed" => match event.data::<PaymentData>()?.tries_left {
+            0 => payment_news(event, Status::Failed, then)?,
+            _ => payment_news(event, Status::Pending, then)?,
+        },
+        "PaymentExpired" => payment_news(event, Status::Expired, then)?,
+        "PaymentRefunded" => payment_news(event, Status::Refunded, Timeline { refunded: at, ..then })?,
+        // Some of it is back, or what was back came in again: it is charged.
+        "PaymentPartlyRefunded" | "PaymentRefundFailed" => payment_news(event, Status::Success, then)?,
+        "PaymentDeleted" => News::Booking(Box::new(booking_record(event, Timeline { payment_deleted: at, ..then })?)),
         "InventoryCreated" | "InventoryUpdated" => News::OnSale(on_sale(event)?),
         "UserDeleted" => News::UserGone(event.data::<UserData>()?.user_id),
         _ => return Ok(None),
@@ -94,12 +103,12 @@ pub fn read(event: &Event) -> Result<Option<News>, StepFailure> {
     Ok(Some(news))
 }
 
-fn of_booking(event: &Event, timeline: Timeline) -> Result<Booking, StepFailure> {
+fn booking_record(event: &Event, timeline: Timeline) -> Result<BookingRecord, StepFailure> {
     let Whose { ticket_id, user_id } = event.data()?;
-    Ok(Booking { timeline, ..Booking::unknown(ticket_id, user_id) })
+    Ok(BookingRecord { timeline, ..BookingRecord::unknown(ticket_id, user_id) })
 }
 
-fn of_ticket(event: &Event, timeline: Timeline) -> Result<News, StepFailure> {
+fn ticket_news(event: &Event, timeline: Timeline) -> Result<News, StepFailure> {
     let data: TicketData = event.data()?;
     let ticket = Ticket {
         inventory_id: data.inventory_id,
@@ -113,21 +122,28 @@ fn of_ticket(event: &Event, timeline: Timeline) -> Result<News, StepFailure> {
         cancellation_reason: data.cancellation_reason,
         version: event.version(),
     };
-    Ok(News::Booking(Box::new(Booking { ticket: Some(ticket), ..of_booking(event, timeline)? })))
+    Ok(News::Booking(Box::new(BookingRecord { ticket: Some(ticket), ..booking_record(event, timeline)? })))
 }
 
-fn of_payment(event: &Event, status: Status, timeline: Timeline) -> Result<News, StepFailure> {
+fn payment_news(event: &Event, status: Status, timeline: Timeline) -> Result<News, StepFailure> {
     let data: PaymentData = event.data()?;
+    // Why a card was declined is for no buyer to read: it would tell somebody who tries out cards which of them live.
+    let failure_reason = match event.kind() {
+        "PaymentFailed" => Some("declined".to_owned()),
+        // Why a refund failed is an operator's business.
+        "PaymentRefundFailed" => None,
+        _ => data.failure_reason,
+    };
     let payment = Payment {
         status,
         amount: data.amount,
         currency: data.currency,
         method: data.payment_method,
-        failure_reason: data.failure_reason,
-        refund_reason: data.refund_reason,
+        failure_reason,
+        refund_reason: data.refund_reason.filter(|_| status == Status::Refunded),
         version: event.version(),
     };
-    Ok(News::Booking(Box::new(Booking { payment: Some(payment), ..of_booking(event, timeline)? })))
+    Ok(News::Booking(Box::new(BookingRecord { payment: Some(payment), ..booking_record(event, timeline)? })))
 }
 
 fn on_sale(event: &Event) -> Result<OnSale, StepFailure> {
@@ -160,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_a_booking_or_takes_it_off_the_list_is_noted() {
+    fn an_entry_that_ends_a_booking_or_delists_it_is_noted() {
         let timeline = |text: &str| match read(&sample(text)).unwrap() {
             Some(News::Booking(booking)) => booking.timeline,
             other => panic!("{other:?} from {text}"),
@@ -173,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_read_model_is_about_tells_nothing() {
+    fn an_event_that_no_read_model_uses_states_nothing() {
         let event = sample(include_str!("../../../events/InventorySold.sample.json"));
         assert_eq!(read(&event).unwrap(), None);
     }

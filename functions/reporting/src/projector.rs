@@ -7,7 +7,7 @@
 //! the event store before it was read; every later one writes to the new epoch itself. An event that comes both ways tells nothing new.
 
 use crate::{
-    domain::Booking,
+    domain::BookingRecord,
     news::{self, News},
     store::{Epoch, Progress, ViewStore, bucket},
 };
@@ -25,10 +25,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// From how many places at once the event store is read.
 const SEGMENTS: i32 = 4;
 
-/// What a batch of events tells, put together: of each booking once.
+/// The facts of a batch of events, merged per booking.
 #[derive(Debug, Default)]
 struct Digest {
-    bookings: BTreeMap<TicketId, Booking>,
+    bookings: BTreeMap<TicketId, BookingRecord>,
     others: Vec<News>,
     events: usize,
 }
@@ -38,7 +38,7 @@ impl Digest {
         match news {
             News::Booking(news) => {
                 let known = self.bookings.remove(&news.ticket_id);
-                let known = known.unwrap_or_else(|| Booking::unknown(news.ticket_id, news.user_id));
+                let known = known.unwrap_or_else(|| BookingRecord::unknown(news.ticket_id, news.user_id));
                 self.bookings.insert(news.ticket_id, known.merge(*news));
             }
             other => self.others.push(other),
@@ -48,8 +48,8 @@ impl Digest {
 
     /// The bookings by the bucket their sales are counted in: those of one bucket are written one after the other, since transactions that meet on a
     /// counter cancel each other.
-    fn lanes(&self) -> Vec<Vec<&Booking>> {
-        let mut lanes: BTreeMap<u32, Vec<&Booking>> = BTreeMap::new();
+    fn lanes(&self) -> Vec<Vec<&BookingRecord>> {
+        let mut lanes: BTreeMap<u32, Vec<&BookingRecord>> = BTreeMap::new();
         for (ticket, booking) in &self.bookings {
             lanes.entry(bucket(*ticket)).or_default().push(booking);
         }
@@ -57,16 +57,16 @@ impl Digest {
     }
 }
 
-/// What a batch of the stream came to.
+/// The result of a batch of the stream.
 #[derive(Debug, Default)]
 pub struct Projected {
     /// How many events there were in it.
     pub events: usize,
     /// When the oldest of them happened.
     pub oldest: Option<Timestamp>,
-    /// Which requests led to them.
+    /// The requests that led to them.
     pub correlation_ids: BTreeSet<String>,
-    /// What is no event, and why: to be put aside.
+    /// The records that are no events, each with the reason: for the dead-letter queue.
     pub malformed: Vec<(String, String)>,
 }
 
@@ -79,12 +79,12 @@ pub struct Rebuilding {
     pub told: usize,
 }
 
-/// What a rebuild came to.
+/// The result of a rebuild.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// What was read.
+    /// The items read.
     pub events: Rebuilding,
-    /// Which items are no event, or not what their contract says, and why.
+    /// The items that are no event, or break their contract, with the reason.
     pub malformed: Vec<String>,
     /// From when on what was shown before can be deleted ([`ViewStore::sweep`]).
     pub settled_at: Option<Timestamp>,
@@ -158,7 +158,7 @@ impl Projector {
     /// Makes all read models again from the event store, and shows them in place of those that were. One that was broken off is taken up again by
     /// calling this again; two at once do the work twice and no harm.
     ///
-    /// What was shown before stays, since functions may be at work with it, until it is swept.
+    /// The previous epoch stays until it is swept, because running functions may still use it.
     ///
     /// # Errors
     /// When the store does; nothing that is shown has changed then.
@@ -206,7 +206,7 @@ fn named(item: &Item, reason: &str) -> String {
     format!("{aggregate}, version {version}: {reason}")
 }
 
-/// What an event tells, as it was written; or why it tells nothing that can be understood.
+/// The facts of an event as it was written, or the reason it cannot be read.
 fn digested(detail: &str) -> Result<Option<News>, String> {
     let event: Event = serde_json::from_str(detail).map_err(|error| format!("it is no event: {error}"))?;
     news::read(&event).map_err(|failure: StepFailure| failure.to_string())

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | which epoch is shown and since when, and which is being built | `EPOCH` | `EPOCH` | `current`, `shownAt`?, `building`? |
 //! | how far the stream has been read | `PROGRESS` | `PROGRESS` | `occurredAt`, `projectedAt` |
-//! | a booking | `E<epoch>#BOOKINGS#<userId>` | `<ticketId>` | [`Booking`], `revision` |
+//! | a booking | `E<epoch>#BOOKINGS#<userId>` | `<ticketId>` | [`BookingRecord`], `revision` |
 //! | a user who is gone | `E<epoch>#BOOKINGS#<userId>` | `~GONE` | |
 //! | an event on sale | `E<epoch>#EVENT#<inventoryId>` | `EVENT` | [`OnSale`] |
 //! | an hour of its sales | `E<epoch>#SALES#<inventoryId>#<bucket>` | `HOUR#<hour>#<currency>` | [`Counts`] |
@@ -15,7 +15,7 @@
 //! nothing, so it adds nothing, however late it comes. Sales are spread over [`BUCKETS`] partitions, because a partition takes about 1,000 writes a
 //! second and a transaction's write counts twice; they are summed when they are read, by the hour and in all.
 
-use crate::domain::{Booking, Counts, OnSale, Sales, Slot};
+use crate::domain::{BookingRecord, Counts, OnSale, Sales, Slot};
 use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, Put, Update},
@@ -65,16 +65,16 @@ impl Epoch {
     }
 }
 
-/// Which epoch is shown, and which is being built.
+/// The epoch that is shown, and the one that is being built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Epochs {
-    /// What readers see.
+    /// The epoch that readers use.
     pub current: Epoch,
     /// Since when, unless it is the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown_at: Option<Timestamp>,
-    /// What is to take its place.
+    /// The epoch that will replace it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub building: Option<Epoch>,
 }
@@ -95,7 +95,7 @@ impl Epochs {
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// Functions may still be at work with what was shown before.
-    #[error("what was shown before may be in use until {0}")]
+    #[error("the previous read models may be in use until {0}")]
     TooEarly(Timestamp),
     /// The store failed.
     #[error(transparent)]
@@ -123,7 +123,7 @@ impl Progress {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct BookingItem {
     #[serde(flatten)]
-    booking: Booking,
+    booking: BookingRecord,
     revision: u64,
 }
 
@@ -131,7 +131,7 @@ struct BookingItem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booked {
     /// The booking.
-    pub booking: Booking,
+    pub booking: BookingRecord,
     /// Its event.
     pub event: Option<OnSale>,
 }
@@ -188,19 +188,18 @@ impl ViewStore {
     }
 
     /// AP-120 which epochs there are.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn epochs(&self) -> Result<Epochs, StoreError> {
         let item = get(&self.client, &self.table, text(EPOCH), EPOCH).await?;
         item.map_or_else(|| Ok(Epochs::default()), |item| read("epochs", item))
     }
 
     /// AP-121 get booking.
-    ///
-    /// # Errors
-    /// When the store does.
-    pub async fn booking(&self, epoch: Epoch, user: UserId, ticket: TicketId) -> Result<Option<Booking>, StoreError> {
+    pub async fn booking(
+        &self,
+        epoch: Epoch,
+        user: UserId,
+        ticket: TicketId,
+    ) -> Result<Option<BookingRecord>, StoreError> {
         Ok(self.booking_item(epoch, user, ticket).await?.map(|item| item.booking))
     }
 
@@ -216,14 +215,12 @@ impl ViewStore {
 
     /// AP-122 tell a booking something: the booking, and what that adds to its event's sales, in one transaction. What it knows already changes
     /// nothing.
-    ///
-    /// # Errors
-    /// When the store does.
-    pub async fn tell(&self, epoch: Epoch, news: &Booking) -> Result<(), StoreError> {
+    pub async fn tell(&self, epoch: Epoch, news: &BookingRecord) -> Result<(), StoreError> {
         until_current(|| async {
             let before = self.booking_item(epoch, news.user_id, news.ticket_id).await?;
             let revision = before.as_ref().map(|before| before.revision);
-            let known = before.map_or_else(|| Booking::unknown(news.ticket_id, news.user_id), |before| before.booking);
+            let known =
+                before.map_or_else(|| BookingRecord::unknown(news.ticket_id, news.user_id), |before| before.booking);
             let after = known.clone().merge(news.clone());
             if after == known {
                 return Ok(Attempt::Done(()));
@@ -242,7 +239,7 @@ impl ViewStore {
         .await
     }
 
-    fn put_booking(&self, epoch: Epoch, booking: Booking, before: Option<u64>) -> Result<Put, StoreError> {
+    fn put_booking(&self, epoch: Epoch, booking: BookingRecord, before: Option<u64>) -> Result<Put, StoreError> {
         let (pk, sk) = (bookings(epoch, booking.user_id), booking.ticket_id.to_string());
         let item = BookingItem { booking, revision: before.unwrap_or(0) + 1 };
         let put = Put::builder().table_name(&self.table).set_item(Some(write(&item, pk, &sk)?));
@@ -284,9 +281,6 @@ impl ViewStore {
     }
 
     /// AP-123 keep an event on sale as it is now, unless a later version of it is kept already.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn keep_event(&self, epoch: Epoch, on_sale: &OnSale) -> Result<(), StoreError> {
         let outcome = self
             .client
@@ -302,9 +296,6 @@ impl ViewStore {
     }
 
     /// AP-124 close the list of a user who is gone. The bookings stay, because the sales follow from them; nobody is shown them any more.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn close(&self, epoch: Epoch, user: UserId) -> Result<(), StoreError> {
         let item = Item::from([("pk".into(), bookings(epoch, user)), ("sk".into(), text(GONE))]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
@@ -312,9 +303,6 @@ impl ViewStore {
     }
 
     /// AP-125 note how far the stream has been read, unless that is known to be further already.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn note(&self, progress: &Progress) -> Result<(), StoreError> {
         let outcome = self
             .client
@@ -329,68 +317,87 @@ impl ViewStore {
     }
 
     /// AP-126 how far the stream has been read.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn progress(&self) -> Result<Option<Progress>, StoreError> {
         let item = get(&self.client, &self.table, text(PROGRESS), PROGRESS).await?;
         item.map(|item| read("progress", item)).transpose()
     }
 
     /// AP-127 an event on sale as it is now.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn event(&self, epoch: Epoch, inventory: InventoryId) -> Result<Option<OnSale>, StoreError> {
         let item = get(&self.client, &self.table, event(epoch, inventory), EVENT).await?;
         item.map(|item| read("event", item)).transpose()
     }
 
-    /// AP-128 a user's bookings, newest first: one query, and the events they are for.
-    ///
-    /// # Errors
-    /// When the cursor is not of this list, or the store fails.
+    /// AP-128 a user's bookings that are shown, newest first, and the events they are for: one query, and another where deleted ones left the
+    /// page short.
     pub async fn bookings(
         &self,
         user: UserId,
         limit: Limit,
         cursor: Option<Cursor>,
     ) -> Result<Page<Booked>, ListError> {
+        /// How many bookings are read at once where a page asks for fewer: those that were deleted are passed over in few steps.
+        const STEP: usize = 100;
         // Without the epoch, so that a cursor outlives a rebuild.
         let list = format!("BOOKINGS#{user}");
-        let after = cursor.map(|cursor| cursor.position(&list)).transpose()?;
+        let mut after = cursor.map(|cursor| cursor.position(&list)).transpose()?;
         let epoch = self.epochs().await?.current;
+        let mut page: Vec<BookingRecord> = Vec::new();
+        // One more than asked for says whether there are more.
+        let mut step = limit.get() + 1;
+        loop {
+            let (found, more) = self.bookings_after(epoch, user, step, after.as_deref()).await?;
+            after = found.last().map(|last| last.ticket_id.to_string());
+            page.extend(found.into_iter().filter(BookingRecord::is_shown));
+            if page.len() > limit.get() || !more {
+                break;
+            }
+            step = STEP.max(limit.get() + 1);
+        }
+        let more = page.len() > limit.get();
+        page.truncate(limit.get());
+        let next = page.last().filter(|_| more).map(|last| Cursor::after(&list, &last.ticket_id.to_string()));
+        let events = self.events_of(epoch, &page).await?;
+        let event = |booking: &BookingRecord| events.get(&booking.ticket.as_ref()?.inventory_id).cloned();
+        Ok(Page { items: page.into_iter().map(|booking| Booked { event: event(&booking), booking }).collect(), next })
+    }
+
+    /// The next of a user's bookings, newest first, at most so many, and whether there are more; none of a user who is gone.
+    async fn bookings_after(
+        &self,
+        epoch: Epoch,
+        user: UserId,
+        most: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<BookingRecord>, bool), StoreError> {
         let mut query = self
             .client
             .query()
             .table_name(&self.table)
             .expression_attribute_values(":pk", bookings(epoch, user))
             .scan_index_forward(false)
-            // One more than asked for says whether there are more.
-            .limit(i32::try_from(limit.get() + 1).unwrap_or(i32::MAX));
+            .limit(i32::try_from(most).unwrap_or(i32::MAX));
         query = match after {
             None => query.key_condition_expression("pk = :pk"),
             Some(after) => query
                 .key_condition_expression("pk = :pk AND sk < :after")
                 .expression_attribute_values(":after", text(after)),
         };
-        let found = query.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default();
+        let answer = query.send().await.map_err(StoreError::from_sdk)?;
+        let more = answer.last_evaluated_key.is_some_and(|key| !key.is_empty());
+        let found = answer.items.unwrap_or_default();
         if found.first().and_then(|item| item.get("sk")) == Some(&text(GONE)) {
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok((Vec::new(), false));
         }
-        let mut found = found
-            .into_iter()
-            .map(|item| read::<BookingItem>("booking", item).map(|item| item.booking))
-            .collect::<Result<Vec<_>, _>>()?;
-        let more = found.len() > limit.get();
-        found.truncate(limit.get());
-        let next = found.last().filter(|_| more).map(|last| Cursor::after(&list, &last.ticket_id.to_string()));
-        let events = self.events_of(epoch, &found).await?;
-        let event = |booking: &Booking| events.get(&booking.ticket.as_ref()?.inventory_id).cloned();
-        Ok(Page { items: found.into_iter().map(|booking| Booked { event: event(&booking), booking }).collect(), next })
+        let found = found.into_iter().map(|item| read::<BookingItem>("booking", item).map(|item| item.booking));
+        Ok((found.collect::<Result<_, _>>()?, more))
     }
 
-    async fn events_of(&self, epoch: Epoch, bookings: &[Booking]) -> Result<BTreeMap<InventoryId, OnSale>, StoreError> {
+    async fn events_of(
+        &self,
+        epoch: Epoch,
+        bookings: &[BookingRecord],
+    ) -> Result<BTreeMap<InventoryId, OnSale>, StoreError> {
         let booked = bookings.iter().filter_map(|booking| booking.ticket.as_ref());
         let wanted: BTreeSet<InventoryId> = booked.map(|ticket| ticket.inventory_id).collect();
         let found = try_join_all(wanted.into_iter().map(|id| self.event(epoch, id))).await?;
@@ -398,9 +405,6 @@ impl ViewStore {
     }
 
     /// AP-129 an event's sales: every bucket of them, added up.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn sales(&self, inventory: InventoryId) -> Result<Option<EventSales>, StoreError> {
         let epoch = self.epochs().await?.current;
         let Some(event) = self.event(epoch, inventory).await? else { return Ok(None) };
@@ -432,9 +436,6 @@ impl ViewStore {
     }
 
     /// AP-130 the epoch being built; a new one where there is none.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn begin_building(&self) -> Result<Epoch, StoreError> {
         until_current(|| async {
             let before = self.epochs().await?;
@@ -461,9 +462,6 @@ impl ViewStore {
     }
 
     /// AP-131 show what was being built. Somebody else may have done so.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn show(&self, built: Epoch, now: Timestamp) -> Result<Written, StoreError> {
         let epochs = Epochs { current: built, shown_at: Some(now), building: None };
         let outcome = self

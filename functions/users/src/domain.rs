@@ -1,10 +1,10 @@
 //! A user, and who may change what. No I/O.
 
-use boxoffice_kernel::{Channel, Email, PhoneNumber, PushEndpoint, Role, Text, Timestamp, UserId};
+use boxoffice_kernel::{Channel, Email, PhoneNumber, PushEndpoint, Role, SessionId, Text, Timestamp, UserId};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
 
-/// What a user logs in by, besides their mail address. Names that differ only in case are one name ([`Username::canonical`]).
+/// The name a user logs in with, besides the email address. Names that differ only in case are one name ([`Username::canonical`]).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Username(String);
@@ -58,20 +58,20 @@ impl<'de> Deserialize<'de> for Username {
 
 boxoffice_kernel::schema::string_schema!(Username, { pattern: "^[A-Za-z0-9._-]{3,50}$", example: "ada.lovelace" });
 
-/// What a user says of themselves.
+/// The profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// What they log in by.
+    /// The username.
     pub username: Username,
-    /// Where they get mail; also what they log in by.
+    /// Where they get mail, once it is verified; also what they log in by.
     pub email: Email,
-    /// What to call them.
+    /// The name to address them by.
     pub first_name: Text<50>,
     /// And their family.
     pub last_name: Text<50>,
     /// How they want their messages.
     pub channel: Channel,
-    /// For SMS.
+    /// For SMS, once it is verified.
     pub phone: Option<PhoneNumber>,
     /// For push messages.
     pub push_endpoint: Option<PushEndpoint>,
@@ -82,9 +82,9 @@ pub struct Profile {
 pub struct User {
     /// Their id.
     pub id: UserId,
-    /// What they say of themselves.
+    /// The user's profile.
     pub profile: Profile,
-    /// What they may do.
+    /// The role.
     pub role: Role,
     /// How often this has been written.
     pub version: u64,
@@ -92,18 +92,48 @@ pub struct User {
     pub created_at: Timestamp,
     /// When this was last written.
     pub updated_at: Timestamp,
+    /// When they showed that they read the mail of their address; nothing while they have not.
+    pub email_verified_at: Option<Timestamp>,
+    /// The mail address that takes the place of theirs once it is verified.
+    pub pending_email: Option<Email>,
+    /// When they showed that they read the text messages to their telephone; nothing while they have not.
+    pub phone_verified_at: Option<Timestamp>,
+    /// The telephone number that takes the place of theirs once it is verified.
+    pub pending_phone: Option<PhoneNumber>,
+    /// Why they may not log in, where an ADMIN says so.
+    pub suspension: Option<Suspension>,
 }
 
-/// Who wants a change.
+/// Why an ADMIN does something to an account.
+pub type Reason = Text<300>;
+
+/// That a user may not log in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Suspension {
+    /// Why, in an ADMIN's words.
+    pub reason: Reason,
+    /// Since when.
+    pub since: Timestamp,
+    /// The ADMIN.
+    pub by: UserId,
+}
+
+/// The caller who requests a change, by an access token that was valid when they asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Actor {
-    /// Who they are.
+pub struct Requester {
+    /// The user.
     pub id: UserId,
-    /// What they may do.
+    /// The role.
     pub role: Role,
+    /// The session of their token.
+    pub session: SessionId,
+    /// The generation of their access. Another role, a suspension and a deletion make it another.
+    pub generation: u64,
+    /// Whether they gave their password a moment ago.
+    pub logged_in_lately: bool,
 }
 
-/// What is to be different; nothing where there is nothing.
+/// The changes; none where there are none.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
     /// Another name.
@@ -122,15 +152,18 @@ pub struct Change {
     pub push_endpoint: Option<Option<PushEndpoint>>,
     /// Another role.
     pub role: Option<Role>,
-    /// What the user was read as, where the caller says.
+    /// The version the caller has read, if it says so.
     pub version: Option<u64>,
 }
 
 /// Why a user is not changed as asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// A token that was stolen must not cost the account.
+    #[error("this needs a recent log-in")]
+    LogInAgain,
     /// Only an ADMIN grants roles.
-    #[error("only an ADMIN changes roles")]
+    #[error("only an ADMIN can change roles")]
     RoleNotTheirsToGive,
     /// So that an ADMIN is left: the one who acts.
     #[error("an ADMIN does not change their own role; another ADMIN can")]
@@ -138,55 +171,211 @@ pub enum Refusal {
     /// So that an ADMIN is left: the one who acts.
     #[error("an ADMIN does not delete themselves; another ADMIN can")]
     OwnAccount,
+    /// So that an ADMIN is left: the one who acts.
+    #[error("an ADMIN does not suspend themselves; another ADMIN can")]
+    OwnSuspension,
+    /// It was confirmed, removed or begun anew meanwhile, or there never was one.
+    #[error("there is no such second factor; look at what the account has, and begin again")]
+    FactorNotBegun,
+    /// An ADMIN whose session is stolen must not lose the second factor by it.
+    #[error("an ADMIN does not reset their own second factor; remove it, or ask another ADMIN")]
+    OwnFactor,
+    /// Somebody has to be able to make an ADMIN.
+    #[error("this is the last ADMIN who may log in; make another first")]
+    LastAdmin,
     /// Somebody else was first.
-    #[error("the user is at version {0} by now")]
+    #[error("the current version is {0}")]
     VersionConflict(u64),
 }
 
 impl User {
     /// A new user.
     pub fn register(id: UserId, profile: Profile, role: Role, now: Timestamp) -> Self {
-        Self { id, profile, role, version: 1, created_at: now, updated_at: now }
+        Self {
+            id,
+            profile,
+            role,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            email_verified_at: None,
+            pending_email: None,
+            phone_verified_at: None,
+            pending_phone: None,
+            suspension: None,
+        }
+    }
+
+    /// The mail address that waits to be verified.
+    pub fn unverified_email(&self) -> Option<&Email> {
+        self.pending_email.as_ref().or_else(|| self.email_verified_at.is_none().then_some(&self.profile.email))
+    }
+
+    /// The telephone number that waits to be verified.
+    pub fn unverified_phone(&self) -> Option<&PhoneNumber> {
+        self.pending_phone.as_ref().or_else(|| self.profile.phone.as_ref().filter(|_| self.phone_verified_at.is_none()))
+    }
+
+    /// The user, whose address that waited is theirs now; nothing when none waits.
+    pub fn verify_email(&self, now: Timestamp) -> Option<Self> {
+        let profile = Profile { email: self.unverified_email()?.clone(), ..self.profile.clone() };
+        Some(Self { profile, pending_email: None, email_verified_at: Some(now), ..self.rewritten(now) })
+    }
+
+    /// The user, whose telephone number that waited is theirs now; nothing when none waits.
+    pub fn verify_phone(&self, now: Timestamp) -> Option<Self> {
+        let profile = Profile { phone: Some(self.unverified_phone()?.clone()), ..self.profile.clone() };
+        Some(Self { profile, pending_phone: None, phone_verified_at: Some(now), ..self.rewritten(now) })
+    }
+
+    fn rewritten(&self, now: Timestamp) -> Self {
+        Self { version: self.version + 1, updated_at: now, ..self.clone() }
+    }
+
+    /// This address in place of theirs: at once when it is the same mailbox, once it is verified when it is another.
+    fn readdressed(self, email: &Email) -> Self {
+        if email.canonical() == self.profile.email.canonical() {
+            let profile = Profile { email: email.clone(), ..self.profile };
+            return Self { profile, pending_email: None, ..self };
+        }
+        Self { pending_email: Some(email.clone()), ..self }
+    }
+
+    /// This telephone number in place of theirs: once it is verified, when theirs is.
+    fn called_at(self, phone: Option<&PhoneNumber>) -> Self {
+        let verified = self.phone_verified_at.filter(|_| phone.is_some());
+        if phone.is_some() && verified.is_some() && phone != self.profile.phone.as_ref() {
+            return Self { pending_phone: phone.cloned(), ..self };
+        }
+        let profile = Profile { phone: phone.cloned(), ..self.profile };
+        Self { profile, pending_phone: None, phone_verified_at: verified, ..self }
     }
 
     /// The user, changed; nothing when they are like that already.
     ///
     /// # Errors
     /// When it is not the actor's to change, or the user is no longer what the actor has seen.
-    pub fn change(&self, change: &Change, by: Actor, now: Timestamp) -> Result<Option<Self>, Refusal> {
+    pub fn change(&self, change: &Change, by: Requester, now: Timestamp) -> Result<Option<Self>, Refusal> {
         if change.version.is_some_and(|seen| seen != self.version) {
             return Err(Refusal::VersionConflict(self.version));
         }
         let role = change.role.unwrap_or(self.role);
         if role != self.role {
             match by {
-                Actor { role: Role::User | Role::Manager, .. } => return Err(Refusal::RoleNotTheirsToGive),
-                Actor { id, .. } if id == self.id => return Err(Refusal::OwnRole),
-                Actor { role: Role::Admin, .. } => {}
+                Requester { role: Role::User | Role::Manager, .. } => return Err(Refusal::RoleNotTheirsToGive),
+                Requester { id, .. } if id == self.id => return Err(Refusal::OwnRole),
+                Requester { role: Role::Admin, .. } => {}
             }
         }
         let was = self.profile.clone();
         let profile = Profile {
             username: change.username.clone().unwrap_or(was.username),
-            email: change.email.clone().unwrap_or(was.email),
+            email: was.email,
             first_name: change.first_name.clone().unwrap_or(was.first_name),
             last_name: change.last_name.clone().unwrap_or(was.last_name),
             channel: change.channel.unwrap_or(was.channel),
-            phone: change.phone.clone().unwrap_or(was.phone),
+            phone: was.phone,
             push_endpoint: change.push_endpoint.clone().unwrap_or(was.push_endpoint),
         };
-        if profile == self.profile && role == self.role {
+        let mut after = Self { profile, role, ..self.clone() };
+        if let Some(email) = &change.email {
+            after = after.readdressed(email);
+        }
+        if let Some(phone) = &change.phone {
+            after = after.called_at(phone.as_ref());
+        }
+        if after == *self {
             return Ok(None);
         }
-        Ok(Some(Self { profile, role, version: self.version + 1, updated_at: now, ..self.clone() }))
+        let same_addresses = after.pending_email == self.pending_email && after.pending_phone == self.pending_phone;
+        let harmless = same_addresses && self.profile.sensitive_differences(&after.profile).is_empty();
+        if !by.logged_in_lately && (role != self.role || !harmless) {
+            return Err(Refusal::LogInAgain);
+        }
+        Ok(Some(after.rewritten(now)))
+    }
+
+    /// The user, who may not log in from now on; nothing when it is so already.
+    ///
+    /// # Errors
+    /// When an ADMIN would suspend themselves.
+    pub fn suspend(&self, reason: &Reason, by: Requester, now: Timestamp) -> Result<Option<Self>, Refusal> {
+        if self.id == by.id {
+            return Err(Refusal::OwnSuspension);
+        }
+        if self.suspension.is_some() {
+            return Ok(None);
+        }
+        let suspension = Some(Suspension { reason: reason.clone(), since: now, by: by.id });
+        Ok(Some(Self { suspension, version: self.version + 1, updated_at: now, ..self.clone() }))
+    }
+
+    /// The user, who may log in again; nothing when they may already.
+    pub fn reinstate(&self, now: Timestamp) -> Option<Self> {
+        self.suspension.as_ref()?;
+        Some(Self { suspension: None, version: self.version + 1, updated_at: now, ..self.clone() })
+    }
+
+    /// Whether they are one of the ADMINs of whom one must be left.
+    pub fn is_acting_admin(&self) -> bool {
+        self.role == Role::Admin && self.suspension.is_none()
     }
 
     /// Whether this actor may delete the user.
     ///
     /// # Errors
-    /// When an ADMIN would delete themselves.
-    pub fn deletable(&self, by: Actor) -> Result<(), Refusal> {
-        if self.id == by.id && self.role == Role::Admin { Err(Refusal::OwnAccount) } else { Ok(()) }
+    /// When an ADMIN would delete themselves, or the actor has to log in again.
+    pub fn deletable(&self, by: Requester) -> Result<(), Refusal> {
+        if self.id == by.id && self.role == Role::Admin {
+            return Err(Refusal::OwnAccount);
+        }
+        if by.logged_in_lately { Ok(()) } else { Err(Refusal::LogInAgain) }
+    }
+}
+
+/// Whether a name reads as a link or a host, such as `evil.example`: what a name is put into is mailed, and mail programs make links of such text.
+pub fn reads_as_link(name: &Text<50>) -> bool {
+    let name = name.as_str().to_lowercase();
+    let is_host = |word: &str| {
+        word.split('.').zip(word.split('.').skip(1)).any(|(left, right)| {
+            let letters = right.chars().take_while(|char| char.is_alphabetic()).count();
+            let before = left.chars().rev().take_while(|char| char.is_alphanumeric()).count();
+            before >= 2 && letters >= 2
+        })
+    };
+    name.contains("://") || name.contains("www.") || name.contains('@') || name.split_whitespace().any(is_host)
+}
+
+/// A part of a profile that its owner is told of when it changes: by it they log in, are reached, or are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Sensitive {
+    /// The name to log in with.
+    Username,
+    /// Where they get mail.
+    Email,
+    /// The first name.
+    FirstName,
+    /// The last name.
+    LastName,
+    /// Where they get text messages.
+    Phone,
+    /// The device that gets push messages.
+    PushEndpoint,
+}
+
+impl Profile {
+    /// The sensitive parts that differ in another profile.
+    pub fn sensitive_differences(&self, other: &Self) -> Vec<Sensitive> {
+        let differences = [
+            (Sensitive::Username, self.username != other.username),
+            (Sensitive::Email, self.email != other.email),
+            (Sensitive::FirstName, self.first_name != other.first_name),
+            (Sensitive::LastName, self.last_name != other.last_name),
+            (Sensitive::Phone, self.phone != other.phone),
+            (Sensitive::PushEndpoint, self.push_endpoint != other.push_endpoint),
+        ];
+        differences.into_iter().filter_map(|(part, differs)| differs.then_some(part)).collect()
     }
 }
 
@@ -212,8 +401,12 @@ mod tests {
         User::register(UserId::generate(), profile, role, now())
     }
 
-    fn actor(role: Role) -> Actor {
-        Actor { id: UserId::generate(), role }
+    fn by(id: UserId, role: Role) -> Requester {
+        Requester { id, role, session: SessionId::generate(), generation: 1, logged_in_lately: true }
+    }
+
+    fn actor(role: Role) -> Requester {
+        by(UserId::generate(), role)
     }
 
     fn to(role: Role) -> Change {
@@ -231,7 +424,7 @@ mod tests {
     #[test]
     fn only_an_admin_grants_roles_and_never_their_own() {
         let (ada, admin) = (user(Role::User), user(Role::Admin));
-        let me = Actor { id: ada.id, role: Role::User };
+        let me = by(ada.id, Role::User);
         for by in [me, actor(Role::User), actor(Role::Manager)] {
             assert_eq!(ada.change(&to(Role::Admin), by, now()), Err(Refusal::RoleNotTheirsToGive));
         }
@@ -240,7 +433,7 @@ mod tests {
         let promoted = ada.change(&to(Role::Manager), actor(Role::Admin), now()).unwrap().unwrap();
         assert_eq!((promoted.role, promoted.version), (Role::Manager, 2));
 
-        let own = Actor { id: admin.id, role: Role::Admin };
+        let own = by(admin.id, Role::Admin);
         assert_eq!(admin.change(&to(Role::User), own, now()), Err(Refusal::OwnRole));
         assert_eq!(admin.deletable(own), Err(Refusal::OwnAccount));
         assert_eq!(admin.deletable(actor(Role::Admin)), Ok(()));
@@ -248,7 +441,103 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_to_be_seen_must_be_what_is_there() {
+    fn without_a_recent_log_in_an_account_loses_neither_name_nor_address_nor_itself() {
+        let ada = user(Role::User);
+        let stale = Requester { logged_in_lately: false, ..by(ada.id, Role::User) };
+        let none = Change::default;
+        let sensitive = [
+            Change { username: Some("countess".parse().unwrap()), ..none() },
+            Change { email: Some("eve@example.org".parse().unwrap()), ..none() },
+            Change { first_name: Some("Eve".parse().unwrap()), ..none() },
+            Change { last_name: Some("Byron".parse().unwrap()), ..none() },
+            Change { phone: Some(Some("+14155550199".parse().unwrap())), ..none() },
+            Change { phone: Some(None), ..none() },
+        ];
+        for change in sensitive {
+            assert_eq!(ada.change(&change, stale, now()), Err(Refusal::LogInAgain), "{change:?}");
+            assert!(ada.change(&change, by(ada.id, Role::User), now()).is_ok());
+        }
+        let admin = Requester { logged_in_lately: false, ..actor(Role::Admin) };
+        assert_eq!(ada.change(&to(Role::Admin), admin, now()), Err(Refusal::LogInAgain));
+        assert_eq!(ada.deletable(stale), Err(Refusal::LogInAgain));
+        // What is so already, and how messages come, is no matter of an account.
+        let same =
+            Change { username: Some("Ada.L".parse().unwrap()), phone: Some(ada.profile.phone.clone()), ..none() };
+        assert_eq!(ada.change(&same, stale, now()), Ok(None));
+        assert!(ada.change(&Change { channel: Some(Channel::Sms), ..none() }, stale, now()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_name_that_a_mail_program_makes_a_link_of_is_noticed_and_names_of_people_are_not() {
+        for link in ["evil.example", "Win at evil.example/now", "http://x", "WWW.x", "me@evil.example", "Ada evil.com"]
+        {
+            assert!(reads_as_link(&link.parse().unwrap()), "{link}");
+        }
+        for name in ["Ada", "J. R. R.", "J.R.R.", "O'Neill", "St. John", "Jean-Luc", "Dr. No", "Jr.", "María José"] {
+            assert!(!reads_as_link(&name.parse().unwrap()), "{name}");
+        }
+    }
+
+    fn readdressed(user: &User, email: &str) -> User {
+        let change = Change { email: Some(email.parse().unwrap()), ..Change::default() };
+        user.change(&change, by(user.id, Role::User), now()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn an_address_stays_in_force_until_the_new_one_is_verified() {
+        for verified_at in [None, Some(now())] {
+            let ada = User { email_verified_at: verified_at, ..user(Role::User) };
+            let waiting = readdressed(&ada, "eve@example.org");
+            assert_eq!((&waiting.profile.email, waiting.email_verified_at), (&ada.profile.email, verified_at));
+            assert_eq!(waiting.unverified_email().map(Email::as_str), Some("eve@example.org"));
+            let moved = waiting.verify_email(now()).unwrap();
+            assert_eq!((moved.profile.email.as_str(), &moved.pending_email), ("eve@example.org", &None));
+            assert_eq!((moved.email_verified_at, moved.version), (Some(now()), 3));
+            assert_eq!(moved.verify_email(now()), None, "nothing waits any more");
+        }
+    }
+
+    #[test]
+    fn the_same_address_in_another_case_needs_no_verification_and_ends_a_change() {
+        let ada = User { email_verified_at: Some(now()), ..user(Role::User) };
+        let back = readdressed(&readdressed(&ada, "eve@example.org"), "ADA@example.org");
+        assert_eq!((back.profile.email.as_str(), &back.pending_email), ("ADA@example.org", &None));
+        assert_eq!(back.email_verified_at, Some(now()));
+    }
+
+    #[test]
+    fn a_verified_telephone_stays_in_force_until_the_new_one_is_verified() {
+        let called = |user: &User, phone: Option<&str>| {
+            let phone = Some(phone.map(|phone| phone.parse().unwrap()));
+            let change = Change { phone, ..Change::default() };
+            user.change(&change, by(user.id, Role::User), now()).unwrap().unwrap()
+        };
+        let corrected = called(&user(Role::User), Some("+14155550199"));
+        assert_eq!(corrected.profile.phone.as_ref().map(PhoneNumber::as_str), Some("+14155550199"));
+        let verified = corrected.verify_phone(now()).unwrap();
+        assert_eq!(verified.phone_verified_at, Some(now()));
+        let waiting = called(&verified, Some("+14155550188"));
+        assert_eq!((&waiting.profile.phone, waiting.phone_verified_at), (&verified.profile.phone, Some(now())));
+        let moved = waiting.verify_phone(now()).unwrap();
+        assert_eq!(moved.profile.phone.as_ref().map(PhoneNumber::as_str), Some("+14155550188"));
+        let without = called(&waiting, None);
+        assert_eq!((&without.profile.phone, without.phone_verified_at, &without.pending_phone), (&None, None, &None));
+    }
+
+    #[test]
+    fn a_suspension_is_once_never_one_s_own_and_takes_an_admin_out_of_the_count() {
+        let (admin, reason) = (user(Role::Admin), "Ticket touting".parse().unwrap());
+        assert_eq!(admin.suspend(&reason, by(admin.id, Role::Admin), now()), Err(Refusal::OwnSuspension));
+        let suspended = admin.suspend(&reason, actor(Role::Admin), now()).unwrap().unwrap();
+        assert_eq!((admin.is_acting_admin(), suspended.is_acting_admin()), (true, false));
+        assert_eq!(suspended.suspend(&reason, actor(Role::Admin), now()), Ok(None));
+        let reinstated = suspended.reinstate(now()).unwrap();
+        assert_eq!((reinstated.version, reinstated.suspension.clone()), (3, None));
+        assert_eq!(reinstated.reinstate(now()), None);
+    }
+
+    #[test]
+    fn a_stale_expected_version_is_refused() {
         let ada = user(Role::User);
         let change = Change { version: Some(7), ..Change::default() };
         assert_eq!(ada.change(&change, actor(Role::Admin), now()), Err(Refusal::VersionConflict(1)));

@@ -1,8 +1,8 @@
-//! What this context states on the bus. The contracts are `events/User*.schema.json`.
+//! The events of this context. The contracts are `events/User*.schema.json`.
 //!
 //! They carry what others need to reach a user, and nothing that proves who somebody is.
 
-use crate::domain::{User, Username};
+use crate::domain::{Reason, Sensitive, User, Username};
 use boxoffice_kernel::{Channel, DomainEvent, Email, PhoneNumber, PushEndpoint, Role, Text, UserId};
 use serde::Serialize;
 
@@ -13,14 +13,34 @@ pub struct Person {
     user_id: UserId,
     username: Username,
     email: Email,
+    /// Whether they showed that they read the mail of that address: messages go to no other.
+    email_verified: bool,
     first_name: Text<50>,
     last_name: Text<50>,
     role: Role,
     notification_channel: Channel,
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<PhoneNumber>,
+    /// Whether they showed that they read the text messages to that number.
+    phone_verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     push_endpoint: Option<PushEndpoint>,
+    /// The changed parts that the owner is to be told of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<Sensitive>,
+    /// The mail address before, where that is another now: the owner is told there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_email: Option<Email>,
+}
+
+impl Person {
+    /// The user, and what has become another since they were like this.
+    pub fn since(before: &User, after: &User) -> Self {
+        let changed = before.profile.sensitive_differences(&after.profile);
+        let moved = changed.contains(&Sensitive::Email) && before.email_verified_at.is_some();
+        let previous_email = moved.then(|| before.profile.email.clone());
+        Self { changed, previous_email, ..after.into() }
+    }
 }
 
 impl From<&User> for Person {
@@ -30,12 +50,16 @@ impl From<&User> for Person {
             user_id: user.id,
             username: profile.username,
             email: profile.email,
+            email_verified: user.email_verified_at.is_some(),
             first_name: profile.first_name,
             last_name: profile.last_name,
             role: user.role,
             notification_channel: profile.channel,
             phone: profile.phone,
+            phone_verified: user.phone_verified_at.is_some(),
             push_endpoint: profile.push_endpoint,
+            changed: Vec::new(),
+            previous_email: None,
         }
     }
 }
@@ -61,14 +85,32 @@ about_a_person!(
     /// Somebody registered, or an operator made an ADMIN.
     UserCreated,
     /// Their profile or their role is another.
-    UserUpdated
+    UserUpdated,
+    /// They showed that they read the mail of an address, which is theirs from then on.
+    UserEmailVerified
 );
+
+/// They have another password, and every session of theirs has ended.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserPasswordChanged {
+    /// The user.
+    pub user_id: UserId,
+}
+
+impl DomainEvent for UserPasswordChanged {
+    const TYPE: &'static str = "UserPasswordChanged";
+    const CONTEXT: &'static str = "users";
+    fn aggregate_id(&self) -> String {
+        self.user_id.to_string()
+    }
+}
 
 /// They are gone, and what was personal with them.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserDeleted {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
 }
 
@@ -80,11 +122,68 @@ impl DomainEvent for UserDeleted {
     }
 }
 
-/// What stands in the history of a deleted user where something personal was: still what the schemas allow, and nobody's.
-const REDACTED: [(&str, &str); 4] =
-    [("username", "deleted"), ("email", "deleted@user.invalid"), ("firstName", "deleted"), ("lastName", "deleted")];
-/// What is simply gone from it.
-const REMOVED: [&str; 2] = ["phone", "pushEndpoint"];
+/// They have a second factor, or none any more, and every session of theirs has ended.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserSecondFactorChanged {
+    /// The user.
+    pub user_id: UserId,
+    /// Whether they have one from now on.
+    pub enrolled: bool,
+    /// Why, in an ADMIN's words, where an ADMIN took it away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+impl DomainEvent for UserSecondFactorChanged {
+    const TYPE: &'static str = "UserSecondFactorChanged";
+    const CONTEXT: &'static str = "users";
+    fn aggregate_id(&self) -> String {
+        self.user_id.to_string()
+    }
+}
+
+macro_rules! standing {
+    ($($(#[$doc:meta])* $name:ident),+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name {
+            /// The owner of the account.
+            pub user_id: UserId,
+            /// The ADMIN.
+            pub by: UserId,
+            /// Why, in the ADMIN's words.
+            pub reason: Reason,
+        }
+
+        impl DomainEvent for $name {
+            const TYPE: &'static str = stringify!($name);
+            const CONTEXT: &'static str = "users";
+            fn aggregate_id(&self) -> String {
+                self.user_id.to_string()
+            }
+        }
+    )+};
+}
+
+standing!(
+    /// They may not log in any more, and every session of theirs has ended.
+    UserSuspended,
+    /// They may log in again.
+    UserReinstated
+);
+
+/// The placeholder for personal data in the history of a deleted user; it satisfies the schemas.
+const REDACTED: [(&str, &str); 5] = [
+    ("username", "deleted"),
+    ("email", "deleted@user.invalid"),
+    ("firstName", "deleted"),
+    ("lastName", "deleted"),
+    ("reason", "deleted"),
+];
+/// The fields that are removed from it.
+const REMOVED: [&str; 3] = ["phone", "pushEndpoint", "previousEmail"];
 
 /// An event's detail without anything personal; nothing when there is nothing personal in it.
 ///

@@ -10,14 +10,26 @@
 //!
 //! A hash says its own parameters, so that these can be raised: old ones still verify, and are replaced at the next log-in.
 //!
+//! A user whose mail address is not verified has a second hash, the [`LoginTag`]: any number of accounts may name that address, and the tag finds the one that
+//! is meant by address and password, with one hash however many there are. `docs/adr/0041-pending-addresses.md` has the reasons.
+//!
 //! Hashing blocks its thread on purpose: a function's environment serves one request at a time.
 
+use crate::{
+    domain::{User, Username},
+    weak::{Weakness, weakness},
+};
 use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
     password_hash::{Error as PhcError, phc},
 };
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use boxoffice_aws::StoreError;
-use ring::rand::{SecureRandom, SystemRandom};
+use boxoffice_kernel::{Email, unicode};
+use ring::{
+    digest::{SHA256, digest},
+    rand::{SecureRandom, SystemRandom},
+};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, Visitor},
@@ -28,9 +40,9 @@ use zeroize::Zeroizing;
 /// How long a password may be, in characters.
 const MAX_LENGTH: usize = 128;
 /// How long one must be that is chosen today. The reference asks for 6; NIST SP 800-63B for 8.
-const MIN_LENGTH: usize = 8;
+pub const MIN_LENGTH: usize = 8;
 
-/// A password as somebody presents it. It never prints, and its memory is overwritten when it is dropped.
+/// A password as somebody presents it, however their keyboard composes it ([`unicode::opaque`]). It never prints, and its memory is overwritten when it is dropped.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
@@ -59,7 +71,8 @@ impl Password {
     }
 
     fn of_at_least(min: usize, text: String) -> Result<Self, InvalidPassword> {
-        let text = Zeroizing::new(text);
+        let typed = Zeroizing::new(text);
+        let text = Zeroizing::new(unicode::opaque(&typed));
         let length = text.chars().take(MAX_LENGTH + 1).count();
         (min..=MAX_LENGTH).contains(&length).then_some(Self(text)).ok_or(InvalidPassword(min))
     }
@@ -74,9 +87,12 @@ impl NewPassword {
         Password::of_at_least(MIN_LENGTH, text).map(Self)
     }
 
-    /// Whether it is no more than one of these names.
-    pub fn is_any_of(&self, names: &[&str]) -> bool {
-        names.iter().any(|name| name.eq_ignore_ascii_case(&self.0.0))
+    /// Whether this user may set it.
+    ///
+    /// # Errors
+    /// When it would be guessed.
+    pub fn accept(&self, username: &Username, email: &Email) -> Result<(), Weakness> {
+        weakness(&self.0.0, username, email).map_or(Ok(()), Err)
     }
 }
 
@@ -130,7 +146,7 @@ boxoffice_kernel::schema::string_schema!(NewPassword, {
     format: "password", min: MIN_LENGTH, max: MAX_LENGTH, write_only: true, example: "correct horse battery"
 });
 
-/// What is kept of a password: a PHC string. It never prints.
+/// The stored part of a password: a PHC string. It never prints.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PasswordHash(String);
@@ -148,6 +164,33 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
+/// The hash of a password with a salt that follows from a mail address: the two together find it. It costs as much as a [`PasswordHash`], and never prints.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoginTag(String);
+
+impl LoginTag {
+    /// The tag, for the store.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LoginTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginTag(…)")
+    }
+}
+
+/// The stored parts of a password that a user chose.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its hash.
+    pub hash: PasswordHash,
+    /// The tag, of a user whose mail address is not verified.
+    pub tag: Option<LoginTag>,
+}
+
 /// Why a password could not be hashed: a bug, or a store that holds something else than hashes.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum HashError {
@@ -157,7 +200,7 @@ pub enum HashError {
     /// Argon2 refuses its parameters.
     #[error("argon2: {0}")]
     Parameters(#[from] argon2::Error),
-    /// What should be a hash is not one.
+    /// A stored password hash is malformed.
     #[error("password hash: {0}")]
     Malformed(String),
 }
@@ -168,7 +211,7 @@ impl From<HashError> for StoreError {
     }
 }
 
-/// What a password is to a hash.
+/// The comparison of a password with a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Another.
@@ -205,6 +248,28 @@ impl Hasher {
     /// When the machine has no randomness to give.
     pub fn hash(&self, password: &NewPassword) -> Result<PasswordHash, HashError> {
         self.hash_anew(&password.0)
+    }
+
+    /// The stored parts of a password that this user chose.
+    ///
+    /// # Errors
+    /// When the machine has no randomness to give.
+    pub fn keep(&self, password: &NewPassword, user: &User) -> Result<Kept, HashError> {
+        let unverified = user.email_verified_at.is_none();
+        let tag = unverified.then(|| self.tag(&user.profile.email, &password.0)).transpose()?;
+        Ok(Kept { hash: self.hash(password)?, tag })
+    }
+
+    /// The tag of a mail address and a password. It is found by today's parameters alone, so raising them leaves accounts of unverified addresses their
+    /// usernames, and the mail of the address.
+    ///
+    /// # Errors
+    /// When argon2 refuses its parameters.
+    pub fn tag(&self, email: &Email, password: &Password) -> Result<LoginTag, HashError> {
+        let salt = digest(&SHA256, format!("boxoffice log-in by unverified address\0{}", email.canonical()).as_bytes());
+        let mut tag = [0; 32];
+        self.argon2().hash_password_into(password.0.as_bytes(), salt.as_ref(), &mut tag)?;
+        Ok(LoginTag(BASE64_URL_SAFE_NO_PAD.encode(tag)))
     }
 
     /// The hash, by today's parameters, of a password that has been accepted.
@@ -278,6 +343,23 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_is_of_one_address_and_one_password() {
+        let tag = |email: &str, password: &str| cheap().tag(&email.parse().unwrap(), &given(password)).unwrap();
+        let adas = tag("ada@example.org", "correct horse");
+        assert_eq!(adas, tag("ADA@example.org", "correct horse"));
+        assert_ne!(adas, tag("eve@example.org", "correct horse"));
+        assert_ne!(adas, tag("ada@example.org", "correct horsf"));
+        assert!(!format!("{adas:?}").contains(adas.reveal()));
+    }
+
+    #[test]
+    fn a_password_is_right_however_the_keyboard_composes_it() {
+        let hash = cheap().hash(&new("cafe\u{301} au\u{a0}lait")).unwrap();
+        assert_eq!(cheap().verify(&given("caf\u{e9} au lait"), &hash).unwrap(), Verdict::Right);
+        assert_eq!(cheap().verify(&given("cafe au lait"), &hash).unwrap(), Verdict::Wrong);
+    }
+
+    #[test]
     fn a_hash_of_another_cost_still_verifies_and_is_outdated() {
         let old = cheap().hash(&new("correct horse")).unwrap();
         let today = Hasher::of_cost(32, 1).unwrap();
@@ -286,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
+    fn a_malformed_hash_is_an_error_not_a_wrong_password() {
         for nonsense in ["", "secret", "$argon2id$v=19$m=16,t=1,p=1"] {
             let verdict = cheap().verify(&given("secret"), &PasswordHash(nonsense.to_owned()));
             assert!(!matches!(verdict, Ok(Verdict::Right | Verdict::Outdated)), "{nonsense}");

@@ -1,4 +1,4 @@
-//! What the tickets context knows of a user: asked for, not read, since its table is its own.
+//! The tickets context's knowledge of a user: asked for, not read, since its table is its own.
 
 use aws_sdk_lambda::{Client, primitives::Blob};
 use boxoffice_aws::StoreError;
@@ -6,7 +6,7 @@ use boxoffice_kernel::UserId;
 use boxoffice_runtime::config::{self, ConfigError};
 use serde::Deserialize;
 
-/// Whoever knows how many tickets a user has to events that are still to come.
+/// The source of the number of a user's tickets to upcoming events.
 pub trait UpcomingTickets {
     /// How many, paid or still to be paid.
     ///
@@ -29,9 +29,6 @@ struct Found {
 
 impl TicketsFunction {
     /// The function that the environment names.
-    ///
-    /// # Errors
-    /// When it does not.
     pub fn from_env(lambda: Client) -> Result<Self, ConfigError> {
         Ok(Self::new(lambda, config::required("UPCOMING_TICKETS_FUNCTION")?))
     }

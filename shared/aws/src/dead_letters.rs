@@ -21,7 +21,7 @@ impl DeadLetters {
         Self { client: Client::new(sdk), queue_url: queue_url.into() }
     }
 
-    /// Keeps an item of the event store that is no event, and says so in the log.
+    /// Keeps an item that cannot be handled, with the reason, and says so in the log. An event is kept as the event store has it.
     ///
     /// # Errors
     /// When the queue did not take it: then it must be delivered again, or it would be lost.
@@ -29,7 +29,7 @@ impl DeadLetters {
         let body = serde_json::json!({ "reason": reason, "item": item }).to_string();
         let sent = self.client.send_message().queue_url(&self.queue_url).message_body(body).send().await;
         sent.map_err(|error| NotBuried(DisplayErrorContext(error).to_string()))?;
-        tracing::error!(reason, "an item of the event store is no event; it is in the dead-letter queue");
+        tracing::error!(reason, "put aside in the dead-letter queue");
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between a function and its store.
+//! Errors between a function and its store.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! What a consumer of events remembers, so that an event delivered twice has its effect once.
+//! The record of handled events, so that an event delivered twice takes effect once.
 //!
 //! | Item | `pk` | `sk` | |
 //! |---|---|---|---|

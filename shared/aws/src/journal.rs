@@ -26,7 +26,7 @@ pub enum Step {
     ClaimSaga,
     /// Checks that the seats are still held.
     VerifyHold,
-    /// Creates the payment, and charges it when the booking named a payment method.
+    /// Charges the payment when the booking named what to charge.
     InitiatePayment,
     /// Leaves word where to report the buyer's payment.
     AwaitPayment,
@@ -36,6 +36,8 @@ pub enum Step {
     RenewHold,
     /// Sells the seats and confirms the ticket.
     ConfirmTicket,
+    /// Undo of the issue of admissions.
+    RevokeAdmissions,
     /// Undo of the payment, whatever became of it: voids or refunds it.
     ReversePayment,
     /// Undo of the hold and of the sale: gives the seats back.
@@ -48,7 +50,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in the order a booking meets them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ClaimSaga,
         Self::VerifyHold,
         Self::InitiatePayment,
@@ -56,6 +58,7 @@ impl Step {
         Self::ExpirePayment,
         Self::RenewHold,
         Self::ConfirmTicket,
+        Self::RevokeAdmissions,
         Self::ReversePayment,
         Self::ReleaseHold,
         Self::CancelTicket,
@@ -72,6 +75,7 @@ impl Step {
             Self::ExpirePayment => "expire-payment",
             Self::RenewHold => "renew-hold",
             Self::ConfirmTicket => "confirm-ticket",
+            Self::RevokeAdmissions => "revoke-admissions",
             Self::ReversePayment => "reverse-payment",
             Self::ReleaseHold => "release-hold",
             Self::CancelTicket => "cancel-ticket",
@@ -84,9 +88,27 @@ impl Step {
         title(self.name())
     }
 
+    /// Whether the step takes the booking on towards its confirmation.
+    pub fn is_forward(self) -> bool {
+        match self {
+            Self::ClaimSaga
+            | Self::VerifyHold
+            | Self::InitiatePayment
+            | Self::AwaitPayment
+            | Self::ExpirePayment
+            | Self::RenewHold
+            | Self::ConfirmTicket => true,
+            Self::RevokeAdmissions
+            | Self::ReversePayment
+            | Self::ReleaseHold
+            | Self::CancelTicket
+            | Self::RecordStuckBooking => false,
+        }
+    }
+
     /// Whether the step takes something back.
     pub fn is_undo(self) -> bool {
-        matches!(self, Self::ReversePayment | Self::ReleaseHold | Self::CancelTicket)
+        matches!(self, Self::RevokeAdmissions | Self::ReversePayment | Self::ReleaseHold | Self::CancelTicket)
     }
 }
 
@@ -136,14 +158,14 @@ impl StepStatus {
 pub struct Entry {
     /// How it went.
     pub status: StepStatus,
-    /// Which try this was, from 1.
+    /// The number of this try, from 1.
     #[schema(minimum = 1)]
     pub attempt: u32,
     /// When the try began.
     pub started_at: Timestamp,
     /// When it ended.
     pub executed_at: Timestamp,
-    /// Of an undo: the error that made the saga turn.
+    /// For an undo step: the error that started the compensation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The error's name in the state machine.
@@ -178,7 +200,7 @@ impl Unfinished {
     }
 }
 
-/// What a step's entry makes of the saga's place on the lists.
+/// The saga's place on the lists after a step's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Listed {
     /// It stays where it is.
@@ -199,7 +221,9 @@ impl Listed {
             (Step::ConfirmTicket, StepStatus::Completed | StepStatus::Compensated) => Self::OffUnlessUndoing,
             // It may have been confirmed before, by a run whose answer was lost.
             (Step::ConfirmTicket, StepStatus::Failed) => Self::On(Unfinished::Running),
-            (Step::ReversePayment | Step::ReleaseHold | Step::CancelTicket, _) => Self::On(Unfinished::Running),
+            (Step::RevokeAdmissions | Step::ReversePayment | Step::ReleaseHold | Step::CancelTicket, _) => {
+                Self::On(Unfinished::Running)
+            }
             _ => Self::AsIs,
         }
     }
@@ -243,9 +267,6 @@ impl Journal {
 
     /// AP-02 record step: the last run of a step replaces the one before, and the saga goes to the list that fits. A booking that was never claimed
     /// has no saga, and gets none here: a claim would take it for another's.
-    ///
-    /// # Errors
-    /// When the store does.
     pub async fn record(&self, ticket: TicketId, step: Step, entry: &Entry) -> Result<(), StoreError> {
         let listed = Listed::after(step, entry.status);
         if self.write(ticket, step, entry, listed).await? == Written::Yes {
@@ -269,8 +290,8 @@ impl Journal {
             Listed::AsIs => ("SET #step = :entry, updatedAt = :now".to_owned(), String::new()),
             Listed::Off => (off, String::new()),
             Listed::OffUnlessUndoing => {
-                (off, " AND attribute_not_exists(calledOffAt) AND attribute_not_exists(#stuck) AND attribute_not_exists(#reverse) AND \
-                       attribute_not_exists(#release) AND attribute_not_exists(#cancel)".to_owned())
+                (off, " AND attribute_not_exists(calledOffAt) AND attribute_not_exists(#stuck) AND attribute_not_exists(#revoke) AND \
+                       attribute_not_exists(#reverse) AND attribute_not_exists(#release) AND attribute_not_exists(#cancel)".to_owned())
             }
             Listed::On(Unfinished::NeedsAttention) => (on, format!(" AND {}", Self::NOT_CANCELLED)),
             Listed::On(Unfinished::Running) => {
@@ -296,9 +317,12 @@ impl Journal {
             }
         }
         if listed == Listed::OffUnlessUndoing {
-            for (name, undo) in
-                [("#reverse", Step::ReversePayment), ("#release", Step::ReleaseHold), ("#cancel", Step::CancelTicket)]
-            {
+            for (name, undo) in [
+                ("#revoke", Step::RevokeAdmissions),
+                ("#reverse", Step::ReversePayment),
+                ("#release", Step::ReleaseHold),
+                ("#cancel", Step::CancelTicket),
+            ] {
                 update = update.expression_attribute_names(name, Self::attribute(undo));
             }
         }

@@ -37,8 +37,10 @@ pub const GSI2: Index = Index { name: "gsi2", pk: "gsi2pk", sk: "gsi2sk" };
 pub const GSI3: Index = Index { name: "gsi3", pk: "gsi3pk", sk: "gsi3sk" };
 /// The fourth.
 pub const GSI4: Index = Index { name: "gsi4", pk: "gsi4pk", sk: "gsi4sk" };
+/// The fifth.
+pub const GSI5: Index = Index { name: "gsi5", pk: "gsi5pk", sk: "gsi5sk" };
 
-/// Which list of an index.
+/// A list of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
     index: Index,
@@ -127,10 +129,7 @@ impl Listing {
     }
 
     /// A page of a list, newest first. `read` makes of an item what is to be listed, or nothing when the item has left the list since the
-    /// index was written; such a page is shorter, and its cursor goes on as if it were not.
-    ///
-    /// # Errors
-    /// When the cursor is not of this list, or the store fails.
+    /// index was written. Entries of such items are replaced by the next ones, so a page that is followed by another is full.
     pub async fn page<T>(
         &self,
         list: &List,
@@ -138,27 +137,56 @@ impl Listing {
         cursor: Option<Cursor>,
         read: impl Fn(Item) -> Result<Option<T>, StoreError>,
     ) -> Result<Page<T>, ListError> {
+        let mut after = cursor.map(|cursor| self.position(cursor, list)).transpose()?;
+        let mut page = Vec::new();
+        loop {
+            let (entries, more) = self.entries(list, limit.get() - page.len(), after.as_deref()).await?;
+            let mut items = self.items(&entries).await?;
+            let listed = entries.iter().filter_map(|entry| items.remove(&identity(&entry.key)));
+            for item in listed {
+                page.extend(read(item)?);
+            }
+            after = entries.last().map(|last| last.id.clone());
+            let Some(oldest_read) = after.as_deref().filter(|_| more) else {
+                return Ok(Page { items: page, next: None });
+            };
+            if page.len() == limit.get() {
+                return Ok(Page { items: page, next: Some(Cursor::after(&list.name, oldest_read)) });
+            }
+        }
+    }
+
+    /// The ids on a page of a list, newest first, as they were when the index was written: without reading the items, so a few may have left it since.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list, or the store fails.
+    pub async fn ids(&self, list: &List, limit: Limit, cursor: Option<Cursor>) -> Result<Page<String>, ListError> {
         let after = cursor.map(|cursor| self.position(cursor, list)).transpose()?;
-        let found = list.partitions();
-        let found = try_join_all(found.iter().map(|bucket| self.bucket(list, bucket, limit, after.as_deref()))).await?;
+        let (entries, more) = self.entries(list, limit.get(), after.as_deref()).await?;
+        let ids: Vec<_> = entries.into_iter().map(|entry| entry.id).collect();
+        let next = ids.last().filter(|_| more).map(|last| Cursor::after(&list.name, last));
+        Ok(Page { items: ids, next })
+    }
+
+    /// The newest entries of a list after this id, at most so many, and whether there are more.
+    async fn entries(&self, list: &List, most: usize, after: Option<&str>) -> Result<(Vec<Entry>, bool), StoreError> {
+        let partitions = list.partitions();
+        let found = partitions.iter().map(|partition| self.bucket(list, partition, most, after));
+        let found = try_join_all(found).await?;
         let mut more = found.iter().any(|(_, more)| *more);
         let mut entries: Vec<Entry> = found.into_iter().flat_map(|(entries, _)| entries).collect();
         entries.sort_by(|a, b| b.id.cmp(&a.id));
-        more |= entries.len() > limit.get();
-        entries.truncate(limit.get());
-        let next = entries.last().filter(|_| more).map(|last| Cursor::after(&list.name, &last.id));
-        let mut items = self.items(&entries).await?;
-        let listed = entries.iter().filter_map(|entry| items.remove(&identity(&entry.key)));
-        let items = listed.filter_map(|item| read(item).transpose()).collect::<Result<_, _>>()?;
-        Ok(Page { items, next })
+        more |= entries.len() > most;
+        entries.truncate(most);
+        Ok((entries, more))
     }
 
-    /// The newest entries of one partition, and whether there may be more.
+    /// The newest entries of one partition, one more than `most` where there are more, and whether DynamoDB has some that it did not return.
     async fn bucket(
         &self,
         list: &List,
         partition: &str,
-        limit: Limit,
+        most: usize,
         after: Option<&str>,
     ) -> Result<(Vec<Entry>, bool), StoreError> {
         let Index { name, pk, sk } = list.index;
@@ -170,7 +198,7 @@ impl Listing {
             .expression_attribute_names("#pk", pk)
             .expression_attribute_values(":pk", text(partition))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit.get()).unwrap_or(i32::MAX));
+            .limit(i32::try_from(most + 1).unwrap_or(i32::MAX));
         query = match after {
             None => query.key_condition_expression("#pk = :pk"),
             Some(after) => query
@@ -219,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_user_has_is_one_partition() {
+    fn a_users_items_share_one_partition() {
         let list = List::of(GSI1, "USER#usr_1");
         assert_eq!(list.partitions(), ["USER#usr_1"]);
     }

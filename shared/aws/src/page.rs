@@ -19,6 +19,11 @@ impl Limit {
     /// The largest page, for what reads a list to its end.
     pub const LARGEST: Self = Self(Self::MAX);
 
+    /// So many items, or as many as a page may hold where that is less; at least one.
+    pub fn at_most(items: usize) -> Self {
+        Self(u16::try_from(items).unwrap_or(Self::MAX).clamp(1, Self::MAX))
+    }
+
     /// The number of items.
     pub fn get(self) -> usize {
         usize::from(self.0)
@@ -48,7 +53,7 @@ impl FromStr for Limit {
 
 /// Why a string is not a cursor of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a cursor this list gave out; leave it out to start from the first page")]
+#[error("is not a cursor of this list; omit it to start from the first page")]
 pub struct InvalidCursor;
 
 /// Where a page ended.
@@ -56,6 +61,8 @@ pub struct InvalidCursor;
 pub struct Cursor(BTreeMap<String, String>);
 
 impl Cursor {
+    /// The longest sort key that DynamoDB takes, in bytes.
+    const LONGEST_KEY: usize = 1024;
     const MAX_LENGTH: usize = 2048;
 
     /// The cursor after this item of this list.
@@ -64,9 +71,6 @@ impl Cursor {
     }
 
     /// The item to go on after, should the cursor belong to this list.
-    ///
-    /// # Errors
-    /// When it does not.
     pub fn position(mut self, list: &str) -> Result<String, InvalidCursor> {
         let after = self.0.remove("after").filter(|after| !after.is_empty()).ok_or(InvalidCursor)?;
         let of_this_list = self.0.len() == 1 && self.0.get("list").is_some_and(|name| name == list);
@@ -121,7 +125,10 @@ impl FromStr for Cursor {
             return Err(InvalidCursor);
         }
         let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
-        serde_json::from_slice(&json).map(Self).map_err(|_| InvalidCursor)
+        let cursor: BTreeMap<String, String> = serde_json::from_slice(&json).map_err(|_| InvalidCursor)?;
+        // DynamoDB refuses a longer sort key, and what it refuses would be answered as a fault of ours.
+        let fits = cursor.values().all(|value| value.len() <= Self::LONGEST_KEY);
+        fits.then_some(Self(cursor)).ok_or(InvalidCursor)
     }
 }
 
@@ -181,6 +188,13 @@ mod tests {
     fn a_cursor_leads_back_to_its_key() {
         let cursor: Cursor = Cursor::from_key(&key("ALL")).unwrap().to_string().parse().unwrap();
         assert_eq!(cursor.into_key(&INDEX, "ALL"), Ok(key("ALL")));
+    }
+
+    #[test]
+    fn a_cursor_with_a_key_longer_than_dynamodb_takes_is_refused() {
+        let cursor = |length: usize| Cursor::after("ALL", &"x".repeat(length)).to_string().parse::<Cursor>();
+        assert!(cursor(1024).is_ok());
+        assert_eq!(cursor(1025), Err(InvalidCursor));
     }
 
     #[test]

@@ -110,6 +110,12 @@ impl<G> Transaction<G> {
         updates.into_iter().fold(self, |transaction, (guard, update)| transaction.update(guard, update))
     }
 
+    /// Adds every item of another transaction, under a guard of this one.
+    #[must_use]
+    pub fn join<H>(self, part: Transaction<H>, guard: impl Fn(H) -> G) -> Self {
+        part.items.into_iter().fold(self, |transaction, (named, item)| transaction.with(guard(named), item))
+    }
+
     /// Writes all items or none.
     ///
     /// # Errors
@@ -195,9 +201,6 @@ pub fn built<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, StoreEr
 }
 
 /// The item under this key, as it is now.
-///
-/// # Errors
-/// When the store does.
 pub async fn get(client: &Client, table: &str, pk: AttributeValue, sk: &str) -> Result<Option<Item>, StoreError> {
     let found = client
         .get_item()
@@ -231,7 +234,7 @@ where
     Err(StoreError::Unavailable(format!("others got ahead {ROUNDS} times in a row")).into())
 }
 
-/// What one round of [`until_current`] came to.
+/// The result of one round of [`until_current`].
 #[derive(Debug)]
 pub enum Attempt<T> {
     /// There is no more to do.

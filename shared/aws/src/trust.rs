@@ -1,13 +1,13 @@
-//! Whose word it takes that a server is who it says.
+//! TLS roots: the certificate authorities that functions trust.
 //!
-//! Built in, because to read the system's certificates, some hundred and forty of them and from two places, took longer than all else that a function does
-//! before it asks for work. `docs/adr/0023-trusted-certificates.md` has the figures. Whoever needs others says so by the variable that OpenSSL and rustls know.
+//! Compiled in: loading the system's ~140 certificates from two places took longer than the rest of a cold start
+//! (`docs/adr/0023-trusted-certificates.md` has the figures). [`CERTIFICATES_VARIABLE`] replaces them.
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use std::{env, ffi::OsStr};
 
-/// Names a file of certificates (PEM) to trust in place of those that are built in: behind a proxy that looks into TLS, or where AWS is vouched
-/// for by others than Amazon.
+/// Names a PEM file of certificates to trust instead of the compiled-in ones: behind a proxy that inspects TLS, or in a partition of AWS whose
+/// certificates Amazon does not issue. The variable is the one that OpenSSL and rustls use.
 pub const CERTIFICATES_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// The five that Amazon Trust Services asks of a trust store of one's own (<https://www.amazontrust.com/repository/>).
@@ -23,7 +23,7 @@ fn names_a_file(variable: Option<&OsStr>) -> bool {
     variable.is_some_and(|file| !file.is_empty())
 }
 
-/// What AWS's own endpoints are checked against.
+/// The roots that AWS's endpoints are checked against.
 pub(crate) fn in_aws() -> TlsContext {
     // The native roots are those of the file, where one is named.
     let trusted =

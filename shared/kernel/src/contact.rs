@@ -1,6 +1,6 @@
 //! Where a message reaches a user, and by which channel.
 
-use crate::Text;
+use crate::{Text, unicode};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
 
@@ -53,7 +53,7 @@ impl FromStr for Channel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContact {
     /// Not a mail address.
-    #[error("must be a mail address of at most 254 ASCII characters, such as ada@example.org")]
+    #[error("must be a mail address of at most 254 characters, ASCII before the @, such as ada@example.org")]
     Email,
     /// Not a telephone number.
     #[error("must be a telephone number in E.164, such as +14155550123")]
@@ -63,7 +63,8 @@ pub enum InvalidContact {
     Push,
 }
 
-/// A mail address ([RFC 5321](https://www.rfc-editor.org/rfc/rfc5321)), ASCII only, for that is what SES delivers to.
+/// A mail address ([RFC 5321](https://www.rfc-editor.org/rfc/rfc5321)), kept in ASCII, for that is what SES delivers to: an international domain by its
+/// ASCII form ([`unicode::mail_domain`]).
 ///
 /// Addresses that differ only in case are one address ([`Email::canonical`]).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
@@ -92,11 +93,14 @@ impl fmt::Debug for Email {
 impl FromStr for Email {
     type Err = InvalidContact;
     fn from_str(text: &str) -> Result<Self, InvalidContact> {
+        let (local, domain) = text.rsplit_once('@').ok_or(InvalidContact::Email)?;
+        let domain = unicode::mail_domain(domain).ok_or(InvalidContact::Email)?;
+        let text = format!("{local}@{domain}");
         let options =
             email_address::Options::default().without_domain_literal().without_display_text().with_required_tld();
         let harmless = text.len() <= 254 && text.is_ascii() && !text.contains(['"', ' ', '<', '>', '\\']);
-        match email_address::EmailAddress::parse_with_options(text, options) {
-            Ok(_) if harmless => Ok(Self(text.to_owned())),
+        match email_address::EmailAddress::parse_with_options(&text, options) {
+            Ok(_) if harmless => Ok(Self(text)),
             _ => Err(InvalidContact::Email),
         }
     }
@@ -202,15 +206,21 @@ crate::schema::string_schema!(PushEndpoint, {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contact {
-    /// What to call them.
+    /// The name to address them by.
     pub first_name: Text<50>,
     /// Their choice.
     pub channel: Channel,
     /// Always there.
     pub email: Email,
+    /// Whether they showed that they read its mail.
+    #[serde(default)]
+    pub email_verified: bool,
     /// For SMS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<PhoneNumber>,
+    /// Whether they showed that they read its text messages.
+    #[serde(default)]
+    pub phone_verified: bool,
     /// For push messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_endpoint: Option<PushEndpoint>,
@@ -239,6 +249,17 @@ mod tests {
             assert!(bad.parse::<Email>().is_err(), "{bad} was accepted");
         }
         assert_eq!("Ada@Example.org".parse::<Email>().unwrap().canonical(), "ada@example.org");
+        assert_eq!("Ada@Example.org".parse::<Email>().unwrap().as_str(), "Ada@Example.org");
+    }
+
+    #[test]
+    fn a_mail_address_has_one_spelling_of_an_international_domain() {
+        let spellings = ["ada@b\u{fc}cher.example", "Ada@BU\u{308}CHER.example", "ada@XN--BCHER-KVA.example"];
+        for spelling in spellings {
+            assert_eq!(spelling.parse::<Email>().unwrap().canonical(), "ada@xn--bcher-kva.example", "{spelling}");
+        }
+        assert_eq!("ada@ｅｘａｍｐｌｅ.org".parse::<Email>().unwrap().as_str(), "ada@example.org");
+        assert!("ada@xn--99999999999.example".parse::<Email>().is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The envelope every domain event travels in, in the event store and on the bus alike.
 
-use crate::{EventId, Timestamp};
-use serde::{Deserialize, Serialize};
+use crate::{EventId, Operator, OperatorName, Timestamp, UserId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
 /// A fact that one bounded context states about one of its aggregates.
@@ -24,8 +24,8 @@ pub trait DomainEvent: Serialize {
 #[error("must be 1 to 128 letters, digits, dots, underscores, colons or hyphens")]
 pub struct InvalidCorrelation;
 
-/// What ties together everything that happened because of one request. It is written to logs as it came, so it is
-/// held to characters that can do no harm there.
+/// The id that ties together everything that one request caused. It is written to logs unescaped, so it is
+/// restricted to characters that are harmless there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Correlation(String);
@@ -51,17 +51,109 @@ impl fmt::Display for Correlation {
     }
 }
 
-/// Where a change comes from: the request that began it all, and the message that caused this very change.
+/// The author of a change: the audit trail answers who did it, and not only that it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Actor {
+    /// A user who was logged in, or who presented a token that was mailed to them.
+    User(UserId),
+    /// An operator at a terminal.
+    Terminal(OperatorName),
+    /// Box Office itself: a step of a saga, a schedule, the answer of the payment provider.
+    #[default]
+    System,
+    /// A caller of a public route.
+    Anonymous,
+}
+
+impl Actor {
+    const TERMINAL: &'static str = "cli:";
+    const SYSTEM: &'static str = "system";
+    const ANONYMOUS: &'static str = "anonymous";
+}
+
+/// Why a string is no [`Actor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a user id, cli:<name>, system or anonymous")]
+pub struct InvalidActor;
+
+impl FromStr for Actor {
+    type Err = InvalidActor;
+    fn from_str(text: &str) -> Result<Self, InvalidActor> {
+        match text {
+            Self::SYSTEM => Ok(Self::System),
+            Self::ANONYMOUS => Ok(Self::Anonymous),
+            _ => match text.strip_prefix(Self::TERMINAL) {
+                Some(name) => name.parse().map(Self::Terminal).map_err(|_| InvalidActor),
+                None => text.parse().map(Self::User).map_err(|_| InvalidActor),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::Terminal(name) => write!(f, "{}{name}", Self::TERMINAL),
+            Self::System => f.write_str(Self::SYSTEM),
+            Self::Anonymous => f.write_str(Self::ANONYMOUS),
+        }
+    }
+}
+
+impl From<&Operator> for Actor {
+    fn from(operator: &Operator) -> Self {
+        match operator {
+            Operator::User(user) => Self::User(*user),
+            Operator::Terminal(name) => Self::Terminal(name.clone()),
+        }
+    }
+}
+
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Actor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Where a change comes from: the request that began it all, the message that caused this very change, and its author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trace {
-    /// The same from the HTTP call to the last event it led to.
+    /// The same from the HTTP call to the last event it led to. Always ours: a caller's id could be another request's.
     pub correlation_id: Correlation,
     /// The request or event that directly caused this change.
     pub causation_id: String,
+    /// The author of this change. The state machine names none: a step is the system's.
+    #[serde(default)]
+    pub actor: Actor,
+    /// The id that the caller of the first request gave it, where it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_correlation_id: Option<Correlation>,
 }
 
-/// What the platform needs to know of an event without reading it.
+impl Trace {
+    /// The beginning of a work that no request asked for.
+    pub fn begun(causation_id: impl Into<String>, actor: Actor) -> Self {
+        let correlation_id = EventId::generate().into();
+        Self { correlation_id, causation_id: causation_id.into(), actor, client_correlation_id: None }
+    }
+
+    /// The same, by another author.
+    #[must_use]
+    pub fn by(self, actor: Actor) -> Self {
+        Self { actor, ..self }
+    }
+}
+
+/// The facts of an event that the platform needs without parsing its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventMetadata {
@@ -85,9 +177,9 @@ pub struct EventMetadata {
 /// An event and its metadata: the `detail` on the bus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope<T> {
-    /// What the platform needs to know.
+    /// The facts that the platform needs.
     pub metadata: EventMetadata,
-    /// What the context states.
+    /// The payload.
     pub data: T,
 }
 
@@ -120,5 +212,30 @@ mod tests {
         for bad in ["", "a b", "a\nb", "\"", "é"] {
             assert!(bad.parse::<Correlation>().is_err(), "{bad:?} was accepted");
         }
+    }
+
+    #[test]
+    fn an_actor_has_one_spelling_and_is_read_back() {
+        let user = UserId::generate();
+        let actors = [
+            (Actor::User(user), user.to_string()),
+            (Actor::from(&Operator::Terminal("ada".parse().unwrap())), "cli:ada".to_owned()),
+            (Actor::System, "system".to_owned()),
+            (Actor::Anonymous, "anonymous".to_owned()),
+        ];
+        for (actor, text) in actors {
+            assert_eq!(serde_json::to_value(&actor).unwrap(), text);
+            assert_eq!(text.parse(), Ok(actor));
+        }
+        for bad in ["", "cli:", "cli:a b", "System", "tkt_01970000000070008000000000000001"] {
+            assert_eq!(bad.parse::<Actor>(), Err(InvalidActor), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn trace_of_a_saga_step_without_an_actor_is_the_systems() {
+        let trace: Trace =
+            serde_json::from_str(r#"{"correlationId":"c","causationId":"e","clientCorrelationId":null}"#).unwrap();
+        assert_eq!((trace.actor, trace.client_correlation_id), (Actor::System, None));
     }
 }

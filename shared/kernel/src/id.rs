@@ -2,6 +2,7 @@
 //!
 //! A `TicketId` cannot be passed where a `PaymentId` is meant, and no store needs a counter to make one.
 
+use crate::Fingerprint;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
@@ -30,7 +31,7 @@ macro_rules! typed_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What every id of this kind begins with, before the underscore.
+            /// The prefix of every id of this kind, without the underscore.
             pub const PREFIX: &'static str = $prefix;
 
             /// A new id, later in sort order than those made before it.
@@ -113,11 +114,99 @@ typed_id!(
     ActId, "act"
 );
 typed_id!(
+    /// The cancellation of an event on sale: the walk over its bookings.
+    CancellationId, "can"
+);
+typed_id!(
     /// One log-in, and every token it led to.
     SessionId, "ses"
 );
 
+typed_id!(
+    /// One giving back of money of a payment, whole or in part.
+    RefundId, "rfd"
+);
+typed_id!(
+    /// A check-in list: which admissions pass, where and when.
+    CheckInListId, "lst"
+);
+typed_id!(
+    /// A device that scans at a door.
+    DeviceId, "dev"
+);
+
+/// One place of a ticket, which one person holds: the ticket's digits, and six more for its place among the ticket's admissions, from 1.
+///
+/// It follows from the ticket, so that issuing twice issues nothing twice, and leads back to it, so that no index has to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AdmissionId {
+    ticket: TicketId,
+    place: u32,
+}
+
+impl AdmissionId {
+    /// The prefix of every id of this kind, without the underscore.
+    pub const PREFIX: &'static str = "adm";
+    /// How many admissions a ticket may have: six hexadecimal digits' worth.
+    const MOST: u32 = 0xff_ffff;
+
+    /// The ticket.
+    pub fn ticket(self) -> TicketId {
+        self.ticket
+    }
+
+    /// Its place among the ticket's admissions, from 1.
+    pub fn place(self) -> u32 {
+        self.place
+    }
+}
+
+impl fmt::Display for AdmissionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}{:06x}", Self::PREFIX, self.ticket.0.simple(), self.place)
+    }
+}
+
+/// Why a string is not an [`AdmissionId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be `adm_` followed by 38 lowercase hexadecimal digits")]
+pub struct InvalidAdmissionId;
+
+impl FromStr for AdmissionId {
+    type Err = InvalidAdmissionId;
+    fn from_str(text: &str) -> Result<Self, InvalidAdmissionId> {
+        let (ticket, place) = text.split_at_checked(text.len().saturating_sub(6)).ok_or(InvalidAdmissionId)?;
+        let digits = place.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let place = u32::from_str_radix(place, 16).ok().filter(|_| digits).ok_or(InvalidAdmissionId)?;
+        let ticket = parse(Self::PREFIX, ticket).map(TicketId).map_err(|_| InvalidAdmissionId)?;
+        ticket.admission(place).ok_or(InvalidAdmissionId)
+    }
+}
+
+impl Serialize for AdmissionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AdmissionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+crate::schema::string_schema!(AdmissionId, {
+    pattern: "^adm_[0-9a-f]{38}$",
+    example: "adm_01970000000070008000000000000001000001"
+});
+
 impl TicketId {
+    /// The ticket's admission at this place, from 1; nothing where no ticket has so many.
+    pub fn admission(self, place: u32) -> Option<AdmissionId> {
+        (1..=AdmissionId::MOST).contains(&place).then_some(AdmissionId { ticket: self, place })
+    }
+
     /// The ticket's reservation. A ticket has exactly one, so the id follows from the ticket's own: no
     /// pointer to store, and no second reservation to make by running twice.
     pub fn reservation(self) -> ReservationId {
@@ -141,6 +230,13 @@ impl PaymentId {
         TicketId(self.0)
     }
 
+    /// The payment's refund of this name: the same for the same name, so that a repeated request finds the refund that it asked for.
+    pub fn refund(self, name: &str) -> RefundId {
+        let digits = Fingerprint::of(&["refund", &self.to_string(), name]);
+        // 32 hexadecimal digits, which are always a UUID.
+        RefundId(Uuid::try_parse(digits.short()).unwrap_or(self.0))
+    }
+
     /// The transaction of this payment: unique because the payment is.
     pub fn transaction(self) -> TransactionId {
         TransactionId(self.0)
@@ -151,6 +247,13 @@ impl TransactionId {
     /// The payment this is the transaction of.
     pub fn payment(self) -> PaymentId {
         PaymentId(self.0)
+    }
+}
+
+impl InventoryId {
+    /// The event's cancellation: an event has at most one, so asking twice begins one walk.
+    pub fn cancellation(self) -> CancellationId {
+        CancellationId(self.0)
     }
 }
 
@@ -204,6 +307,22 @@ mod tests {
                 assert!(other.parse::<TicketId>().is_err(), "{other} was accepted");
             }
         }
+    }
+
+    #[test]
+    fn an_admission_leads_back_to_its_ticket_and_has_one_spelling() {
+        let ticket = TicketId::generate();
+        let admission = ticket.admission(10).unwrap();
+        let text = admission.to_string();
+        assert_eq!(text.len(), "adm_".len() + 38);
+        assert_eq!(text.parse(), Ok(admission));
+        assert_eq!((admission.ticket(), admission.place()), (ticket, 10));
+        let (start, _) = text.split_at(text.len() - 6);
+        for bad in ["00000A", "000000", "+0000a", "0a", ""] {
+            assert!(format!("{start}{bad}").parse::<AdmissionId>().is_err(), "{bad}");
+        }
+        assert!("é".parse::<AdmissionId>().is_err());
+        assert_eq!((ticket.admission(0), ticket.admission(1 << 24)), (None, None));
     }
 
     #[test]

@@ -6,8 +6,10 @@
 //! | [`money`] | amounts in integer minor units, and their currency |
 //! | [`quantity`] | counts of seats that are never zero and never absurd |
 //! | [`text`] | strings with the length their rule allows |
+//! | [`unicode`] | when two spellings are the same text |
 //! | [`time`] | UTC instants in one sortable spelling |
 //! | [`role`] | what a user may do |
+//! | [`operator`] | who acts for whoever runs Box Office |
 //! | [`contact`] | where a message reaches a user, and by which channel |
 //! | [`event`] | the envelope every domain event travels in |
 //! | [`idempotency`] | idempotency keys, and fingerprints of what they were used for |
@@ -21,22 +23,27 @@ pub mod event;
 pub mod id;
 pub mod idempotency;
 pub mod money;
+pub mod operator;
 pub mod quantity;
+pub mod refusal;
 pub mod role;
 pub mod schema;
 pub mod text;
 pub mod time;
+pub mod unicode;
 pub mod whole;
 
 pub use contact::{Channel, Contact, Email, PhoneNumber, PushEndpoint};
-pub use event::{Correlation, DomainEvent, Envelope, EventMetadata, Trace};
+pub use event::{Actor, Correlation, DomainEvent, Envelope, EventMetadata, Trace};
 pub use id::{
-    ActId, EventId, InventoryId, NotificationId, PaymentId, ReservationId, SagaId, SessionId, TicketId, TransactionId,
-    UserId,
+    ActId, AdmissionId, CancellationId, CheckInListId, DeviceId, EventId, InventoryId, NotificationId, PaymentId,
+    RefundId, ReservationId, SagaId, SessionId, TicketId, TransactionId, UserId,
 };
 pub use idempotency::{Fingerprint, IdempotencyKey};
 pub use money::{Amount, Currency, Money};
+pub use operator::{Operator, OperatorName, Reason};
 pub use quantity::Quantity;
+pub use refusal::Refusal;
 pub use role::Role;
 pub use text::Text;
 pub use time::Timestamp;

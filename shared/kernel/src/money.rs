@@ -23,6 +23,12 @@ pub enum InvalidAmount {
     /// A third decimal would be lost, and a lost fraction of a cent is a lost cent somewhere.
     #[error("must have at most two decimals")]
     TooPrecise,
+    /// Less than the payment provider charges in this currency.
+    #[error("must be at least {0} {1}, the least that the payment provider charges")]
+    BelowCharge(Amount, Currency),
+    /// More than the payment provider charges at once.
+    #[error("must be at most {}, the most that the payment provider charges at once", Amount::LARGEST_CHARGE)]
+    AboveCharge,
 }
 
 /// A positive amount of money in minor units (cents).
@@ -32,6 +38,9 @@ pub struct Amount(u64);
 impl Amount {
     /// Ten thousand million units: far above any ticket sale, and exact as a JSON number.
     pub const MAX: Self = Self(1_000_000_000_000);
+
+    /// The most that is charged at once: Stripe's amounts have up to eight digits.
+    pub const LARGEST_CHARGE: Self = Self(99_999_999);
 
     /// An amount of this many minor units.
     ///
@@ -185,6 +194,19 @@ impl Currency {
     }
 }
 
+impl Currency {
+    /// The least that Stripe charges in this currency (<https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>).
+    pub fn smallest_charge(self) -> Amount {
+        Amount(match self {
+            Self::Aud | Self::Cad | Self::Chf | Self::Eur | Self::Inr | Self::Nzd | Self::Usd => 50,
+            Self::Dkk => 250,
+            Self::Gbp => 30,
+            Self::Nok | Self::Sek => 300,
+            Self::Pln => 200,
+        })
+    }
+}
+
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
@@ -194,16 +216,46 @@ impl fmt::Display for Currency {
 /// An amount and what it is an amount of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Money {
-    /// How much.
+    /// The amount.
     pub amount: Amount,
-    /// Of what.
+    /// The currency.
     pub currency: Currency,
+}
+
+impl Money {
+    /// The same, where the payment provider charges as little and as much.
+    ///
+    /// # Errors
+    /// When it would refuse: nobody could ever pay.
+    pub fn chargeable(self) -> Result<Self, InvalidAmount> {
+        let smallest = self.currency.smallest_charge();
+        if self.amount < smallest {
+            return Err(InvalidAmount::BelowCharge(smallest, self.currency));
+        }
+        if self.amount > Amount::LARGEST_CHARGE {
+            return Err(InvalidAmount::AboveCharge);
+        }
+        Ok(self)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn amounts_that_the_provider_refuses_are_not_chargeable() {
+        let chargeable = |minor, currency| Money { amount: Amount(minor), currency }.chargeable().is_ok();
+        for (currency, smallest) in
+            [(Currency::Eur, 50), (Currency::Gbp, 30), (Currency::Dkk, 250), (Currency::Sek, 300)]
+        {
+            assert!(!chargeable(smallest - 1, currency) && chargeable(smallest, currency), "{currency}");
+            assert!(chargeable(99_999_999, currency) && !chargeable(100_000_000, currency), "{currency}");
+        }
+        let refused = Money { amount: Amount(30), currency: Currency::Eur }.chargeable().unwrap_err();
+        assert_eq!(refused.to_string(), "must be at least 0.50 EUR, the least that the payment provider charges");
+    }
 
     fn parse(json: &str) -> Result<Amount, String> {
         serde_json::from_str(json).map_err(|error| error.to_string())

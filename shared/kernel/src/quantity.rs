@@ -21,6 +21,12 @@ pub struct Quantity(u32);
 impl Quantity {
     /// A million seats: several of the largest venues there are.
     pub const MAX: u32 = 1_000_000;
+    /// As many as there may be.
+    pub const LARGEST: Self = Self(Self::MAX);
+    /// Ten seats.
+    pub const TEN: Self = Self(10);
+    /// Twenty seats.
+    pub const TWENTY: Self = Self(20);
 
     /// A quantity of this many seats.
     ///

@@ -1,4 +1,4 @@
-//! What a user may do.
+//! The roles of users.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};

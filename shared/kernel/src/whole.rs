@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_is_refused() {
+    fn an_incomplete_value_is_refused() {
         for text in [
             r#"{"version":1.5}"#,
             r#"{"version":-1}"#,

@@ -13,7 +13,7 @@ pub enum ConfigError {
     Invalid {
         /// The variable.
         name: &'static str,
-        /// What is wrong with it.
+        /// The error.
         why: String,
     },
 }
@@ -24,6 +24,26 @@ pub enum ConfigError {
 /// When it is not set.
 pub fn required(name: &'static str) -> Result<String, ConfigError> {
     std::env::var(name).map_err(|_| ConfigError::Missing(name))
+}
+
+/// The function of its program that this process is: the `Handler` of the function in the template, which Lambda gives to a runtime of one's own as `_HANDLER`
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>).
+///
+/// # Errors
+/// When it is not set.
+pub fn function() -> Result<String, ConfigError> {
+    required("_HANDLER")
+}
+
+/// The refusal of a program that has no function of this name.
+#[must_use]
+pub fn unknown_function(name: &str) -> ConfigError {
+    ConfigError::Invalid { name: "_HANDLER", why: format!("this program has no function {name}") }
+}
+
+/// The variable's text; nothing when it is not set or is empty, as a template's parameter is that was left out.
+pub fn optional(name: &'static str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The variable's value.

@@ -1,10 +1,10 @@
 //! A domain event in, an effect once.
 //!
-//! What handles an event is a step of a small state machine that the bus starts, or a reader of the event store's stream; both repeat a step that
+//! An event's handler is a step of a small state machine that the bus starts, or a reader of the event store's stream; both retry a step that
 //! fails. So a handler here says which failures are worth repeating, with the names that the machine matches ([`StepFailure`]).
 
 use crate::StepFailure;
-use boxoffice_kernel::{Correlation, EventId, EventMetadata, Timestamp, Trace};
+use boxoffice_kernel::{Actor, Correlation, EventId, EventMetadata, Timestamp, Trace};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -18,9 +18,9 @@ pub struct Delivered {
 /// An event whose data nobody has read yet.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Event {
-    /// What the platform knows of it.
+    /// Its metadata.
     pub metadata: EventMetadata,
-    /// What its context states.
+    /// Its payload.
     pub data: Value,
 }
 
@@ -50,9 +50,9 @@ impl Event {
         &self.metadata.trace.correlation_id
     }
 
-    /// Where a change comes from that this event causes.
+    /// Where a change comes from that this event causes: the system makes it, though a user began it.
     pub fn cause(&self) -> Trace {
-        Trace { correlation_id: self.correlation_id().clone(), causation_id: self.id().to_string() }
+        Trace { causation_id: self.id().to_string(), ..self.metadata.trace.clone() }.by(Actor::System)
     }
 
     /// The data as `T`, which may read as little of it as it needs.

@@ -6,12 +6,14 @@ use crate::{
     routes,
 };
 use boxoffice_aws::{Cursor, Limit};
-use boxoffice_kernel::{Correlation, EventId, Fingerprint, IdempotencyKey, Trace};
+use boxoffice_kernel::{Actor, EventId, Fingerprint, IdempotencyKey, Trace};
 use lambda_http::{
     Adapter, Body, Error, LambdaEvent, Request, RequestExt, Response, Service as _,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER},
+        header::{
+            CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER, SET_COOKIE,
+        },
     },
     request::{LambdaRequest, RequestContext},
     service_fn,
@@ -75,6 +77,21 @@ impl Answer {
         Self::json(StatusCode::ACCEPTED, body)
     }
 
+    /// A page, with the status that its reader's client should act on.
+    pub fn page(status: StatusCode, html: String) -> Self {
+        Self { content_type: "text/html; charset=utf-8", body: Some(html), ..Self::empty(status) }
+    }
+
+    /// 303: what was posted is done, and the browser reads the outcome there.
+    pub fn see_other(location: String) -> Self {
+        Self::empty(StatusCode::SEE_OTHER).with_header(LOCATION.as_str(), location)
+    }
+
+    /// 307: the browser sends the same request, its form included, there.
+    pub fn same_request(location: String) -> Self {
+        Self::empty(StatusCode::TEMPORARY_REDIRECT).with_header(LOCATION.as_str(), location)
+    }
+
     /// 503 with this body.
     ///
     /// # Errors
@@ -95,6 +112,21 @@ impl Answer {
         self
     }
 
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The values of this header that were set with [`Answer::with_header`].
+    pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(set, _)| *set == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body, where there is one.
+    pub fn body(&self) -> Option<&str> {
+        self.body.as_deref()
+    }
+
     /// The same with one more header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: String) -> Self {
@@ -107,7 +139,7 @@ impl Answer {
 ///
 /// # Errors
 /// When the Lambda runtime does.
-pub async fn serve<F, Fut>(function: &'static str, gate: Gate, handle: F) -> Result<(), Error>
+pub async fn serve<F, Fut>(function: &str, gate: Gate, handle: F) -> Result<(), Error>
 where
     F: Fn(Request) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Answer, Problem>> + Send,
@@ -134,31 +166,55 @@ where
 ///
 /// # Errors
 /// When the Lambda runtime does.
-pub async fn serve_public<F, Fut>(function: &'static str, handle: F) -> Result<(), Error>
+pub async fn serve_public<F, Fut>(function: &str, handle: F) -> Result<(), Error>
 where
     F: Fn(Request) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Answer, Problem>> + Send,
 {
     let handle = &handle;
-    run(function, move |request| public(handle, request)).await
+    run(function, move |request| only(Access::Public, handle, request)).await
 }
 
-async fn public<F, Fut>(handle: &F, request: Request) -> Result<Answer, Problem>
+/// Serves requests of devices, which the handler recognizes; any other route is refused.
+///
+/// # Errors
+/// When the Lambda runtime does.
+pub async fn serve_devices<F, Fut>(function: &str, handle: F) -> Result<(), Error>
+where
+    F: Fn(Request) -> Fut + Send + Sync,
+    Fut: Future<Output = Result<Answer, Problem>> + Send,
+{
+    let handle = &handle;
+    run(function, move |request| only(Access::Device, handle, request)).await
+}
+
+/// The answer to a request whose route has this rule, which the gate need not check.
+async fn only<F, Fut>(admitted: Access, handle: &F, request: Request) -> Result<Answer, Problem>
 where
     F: Fn(Request) -> Fut,
     Fut: Future<Output = Result<Answer, Problem>>,
 {
-    match access(&request)? {
-        Access::Public => handle(request).await,
-        _ => Err(misplaced(&request)),
-    }
+    if access(&request)? == admitted { handle(request).await } else { Err(misplaced(&request)) }
+}
+
+/// Serves pages. A page answers each refusal itself, as a page.
+///
+/// # Errors
+/// When the Lambda runtime does.
+pub async fn serve_pages<F, Fut>(function: &str, handle: F) -> Result<(), Error>
+where
+    F: Fn(Request) -> Fut + Send + Sync,
+    Fut: Future<Output = Answer> + Send,
+{
+    let handle = &handle;
+    run(function, async move |request| Ok(handle(request).await)).await
 }
 
 /// Serves requests to paths that are no route of ours.
 ///
 /// # Errors
 /// When the Lambda runtime does.
-pub async fn serve_unrouted<F, Fut>(function: &'static str, handle: F) -> Result<(), Error>
+pub async fn serve_unrouted<F, Fut>(function: &str, handle: F) -> Result<(), Error>
 where
     F: Fn(Request) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Answer, Problem>> + Send,
@@ -166,7 +222,7 @@ where
     run(function, handle).await
 }
 
-/// Who may call the route that was called. A route that the table does not know has no rule, so nobody may.
+/// The access rule of the called route. A route that is missing from the table has no rule, so every call of it is refused.
 fn access(request: &Request) -> Result<Access, Problem> {
     routes::matched(request.method().as_str(), &route(request))
         .map(|route| route.access)
@@ -175,10 +231,10 @@ fn access(request: &Request) -> Result<Access, Problem> {
 
 fn misplaced(request: &Request) -> Problem {
     tracing::error!(method = %request.method(), route = route(request), "the route is not this function's to serve");
-    Problem::new(Code::InternalError, "The error is in our log under the instance given here.")
+    Problem::new(Code::InternalError, "Something went wrong on our side. Quote `instance` when you report it.")
 }
 
-/// Who is calling.
+/// The caller.
 ///
 /// # Errors
 /// 500 on a public route, which has no caller: a bug.
@@ -186,7 +242,7 @@ pub fn caller(request: &Request) -> Result<Caller, Problem> {
     request.extensions().get::<Caller>().copied().ok_or_else(|| misplaced(request))
 }
 
-async fn run<F, Fut>(function: &'static str, handle: F) -> Result<(), Error>
+async fn run<F, Fut>(function: &str, handle: F) -> Result<(), Error>
 where
     F: Fn(Request) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Answer, Problem>> + Send,
@@ -224,6 +280,7 @@ where
         status = response.status().as_u16(),
         code,
         correlation_id = %trace.correlation_id,
+        client_correlation_id = trace.client_correlation_id.as_ref().map(tracing::field::display),
         micros = started.elapsed().as_micros(),
         "request"
     );
@@ -244,7 +301,7 @@ pub fn without_address(event: LambdaRequest) -> LambdaRequest {
 }
 
 /// The route's template (`/tickets/{id}`), not the path: a path has ids in it, and a log groups by route.
-fn route(request: &Request) -> String {
+pub fn route(request: &Request) -> String {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => context.resource_path.clone().unwrap_or_default(),
         _ => String::new(),
@@ -259,17 +316,17 @@ fn refuse_oversized(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What every answer carries, whoever asked: <https://owasp.org/www-project-secure-headers/>, for an API.
+/// Headers of every answer: <https://owasp.org/www-project-secure-headers/>, as far as they concern an API.
 const HEADERS: [(&str, &str); 6] = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
-    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("content-security-policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
     ("strict-transport-security", "max-age=63072000; includeSubDomains"),
 ];
 
-/// What a browser's script may read of an answer from another origin.
+/// Headers that a browser's script may read from another origin.
 const EXPOSED: &str = "ETag, Idempotent-Replayed, Location, Retry-After, X-Correlation-Id";
 
 fn respond(
@@ -295,7 +352,11 @@ fn respond(
     });
     let correlation = ("x-correlation-id", correlation_id);
     for (name, value) in cors.chain([correlation]).chain(answer.headers) {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        let Ok(value) = HeaderValue::from_str(&value) else { continue };
+        // Each cookie is a header of its own; of any other header the last one counts.
+        if name == SET_COOKIE.as_str() {
+            own_headers.append(name, value);
+        } else {
             own_headers.insert(name, value);
         }
     }
@@ -327,16 +388,19 @@ fn revalidated(answer: Answer, held: Option<&str>) -> Answer {
     if same { Answer { status: StatusCode::NOT_MODIFIED, body: None, ..answer } } else { answer }
 }
 
-/// Where this request comes from: the caller's `X-Correlation-Id` where it is one, else API Gateway's request id.
+/// Where this request comes from. Its correlation id is API Gateway's request id, which no caller chooses; the caller's `X-Correlation-Id` is kept beside it.
 pub fn trace(request: &Request) -> Trace {
     let request_id = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => context.request_id.clone(),
         _ => None,
     }
     .unwrap_or_else(|| EventId::generate().to_string());
-    let correlation_id: Option<Correlation> =
-        header(request, "x-correlation-id").and_then(|text| text.parse().ok()).or_else(|| request_id.parse().ok());
-    Trace { correlation_id: correlation_id.unwrap_or_else(|| EventId::generate().into()), causation_id: request_id }
+    Trace {
+        correlation_id: request_id.parse().unwrap_or_else(|_| EventId::generate().into()),
+        causation_id: request_id,
+        actor: request.extensions().get::<Caller>().map_or(Actor::Anonymous, |caller| Actor::User(caller.user_id)),
+        client_correlation_id: header(request, "x-correlation-id").and_then(|text| text.parse().ok()),
+    }
 }
 
 fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
@@ -350,7 +414,7 @@ fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 pub fn idempotency_key(request: &Request) -> Result<IdempotencyKey, Problem> {
     const HEADER: &str = "Idempotency-Key";
     let text = request.headers().get(HEADER).ok_or_else(|| {
-        let detail = "Send a fresh random Idempotency-Key with each booking, and the same one when you try it again.";
+        let detail = "Send a fresh random Idempotency-Key with each request, and the same one when you try it again.";
         Problem::new(Code::IdempotencyKeyRequired, detail).at(HEADER)
     })?;
     text.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
@@ -375,6 +439,11 @@ pub fn body<T: DeserializeOwned>(request: &Request, refine: fn(&str) -> Option<C
     if request.body().trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::new(Code::InvalidJson, "The body must be a JSON object."));
     }
+    // API Gateway puts U+FFFD in place of each byte that is no UTF-8, so that the caller's meaning is lost.
+    if !std::str::from_utf8(request.body()).is_ok_and(|text| !text.contains(char::REPLACEMENT_CHARACTER)) {
+        let detail = "The body is not UTF-8, or contains U+FFFD, which stands for a character that was not.";
+        return Err(Problem::new(Code::InvalidJson, detail));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(request.body());
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -388,11 +457,11 @@ pub fn body<T: DeserializeOwned>(request: &Request, refine: fn(&str) -> Option<C
     })?;
     deserializer
         .end()
-        .map_err(|_| Problem::new(Code::InvalidJson, "The body goes on after its JSON value has ended."))?;
+        .map_err(|_| Problem::new(Code::InvalidJson, "The body continues after the end of its JSON value."))?;
     Ok(value)
 }
 
-/// What serde says of one field, as a problem at that field.
+/// A serde error about one field, as a problem at that field.
 fn field_problem(path: &str, error: &serde_json::Error, refine: fn(&str) -> Option<Code>) -> Problem {
     let message = error.to_string();
     // serde_json ends its message with a position that means nothing to a caller who sent one line.
@@ -429,7 +498,7 @@ where
     text.parse().map_err(|error: T::Err| Problem::new(code, format!("{name} {error}.")).at(name))
 }
 
-/// What a path parameter of free text may say: as it came, then decoded where that says something else. Gateways differ in whether they
+/// The readings of a path parameter of free text: as it came, then decoded where that differs. Gateways differ in whether they
 /// decode path parameters, and text may well have a `%` of its own.
 ///
 /// # Errors
@@ -532,7 +601,7 @@ mod tests {
         body(&request, refine).map_err(|problem| (problem.code, problem.field))
     }
 
-    /// What API Gateway sends for a route.
+    /// The event that API Gateway sends for a route.
     fn called(method: &str, route: &str, token: Option<&str>) -> Request {
         let mut event: Value =
             serde_json::from_str(include_str!("../../../events/fixtures/post-tickets-request.json")).unwrap();
@@ -560,8 +629,26 @@ mod tests {
         Listener::answering(move |_, _| (200, json!({ "Item": access })))
     }
 
+    #[tokio::test]
+    async fn a_token_of_a_session_that_never_was_is_refused_whoever_signed_it() {
+        let standing = Listener::answering(|_, asked| {
+            let access = json!({ "Item": { "generation": { "N": "3" }, "ended": { "M": {} } } });
+            let of_access = asked["Key"]["sk"]["S"] == "ACCESS";
+            (200, if of_access { access } else { json!({}) })
+        });
+        let (gate, key) = gate(&standing);
+        let handle = async |_: Request| Answer::ok(&json!({}));
+        let serving = |request| admitted("create-ticket", &gate, &handle, request);
+        let request = called("POST", "/tickets", Some(&token(&somebody(Role::User), &key)));
+        let response = answered("create-ticket", &serving, None, request).await;
+        assert_eq!(
+            (response.status(), &document(&response)["code"]),
+            (StatusCode::UNAUTHORIZED, &json!("TOKEN_REVOKED"))
+        );
+    }
+
     fn somebody(role: Role) -> Caller {
-        Caller { user_id: UserId::generate(), role, session: SessionId::generate(), generation: 3 }
+        Caller { user_id: UserId::generate(), role, session: SessionId::generate(), generation: 3, logged_in_at: 0 }
     }
 
     fn token(caller: &Caller, key: &PrivateKey) -> String {
@@ -573,7 +660,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_may_call_a_route_is_known_to_its_handler() {
+    async fn a_handler_knows_the_access_rule_of_its_route() {
         let (gate, key) = gate(&of_generation(3));
         let me = somebody(Role::User);
         let handle = async |request: Request| Answer::ok(&json!({ "caller": caller(&request)?.user_id }));
@@ -583,12 +670,12 @@ mod tests {
         assert_eq!((response.status(), document(&response)), (StatusCode::OK, json!({ "caller": me.user_id })));
         for (name, value) in [
             ("content-type", "application/json"),
-            ("x-correlation-id", "order-7"),
             ("access-control-allow-origin", "https://shop.example"),
             ("vary", "Origin"),
         ] {
             assert_eq!(response.headers()[name], value, "{name}");
         }
+        assert_ne!(response.headers()["x-correlation-id"], "order-7", "a caller chooses no id of ours");
         assert_eq!(
             answered("create-ticket", &serving, None, called("GET", "/inventory", None)).await.status(),
             500,
@@ -597,7 +684,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_may_not_call_a_route_never_reaches_its_handler() {
+    async fn a_refused_caller_never_reaches_the_handler() {
         let reached = AtomicUsize::new(0);
         let handle = async |_| {
             reached.fetch_add(1, Ordering::Relaxed);
@@ -632,7 +719,7 @@ mod tests {
     #[tokio::test]
     async fn a_function_without_a_gate_serves_public_routes_and_no_other() {
         let handle = async |_| Answer::ok(&json!([]));
-        let serving = |request| public(&handle, request);
+        let serving = |request| only(Access::Public, &handle, request);
         for (method, route, status) in
             [("GET", "/inventory", 200), ("POST", "/tickets", 500), ("GET", "/tickets", 500), ("GET", "", 500)]
         {
@@ -675,7 +762,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_to_try_again_is_told_when() {
+    fn a_retryable_refusal_says_when_to_retry() {
         let trace = trace(&Request::new(Body::Empty));
         let busy = respond(Err(Problem::new(Code::ServiceUnavailable, "busy")), &trace, None, None);
         assert_eq!(busy.headers()[RETRY_AFTER], "1");
@@ -689,7 +776,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_an_answer_already_is_told_so() {
+    fn a_matching_etag_answers_not_modified() {
         let fresh = || Answer::ok(&[1, 2]).unwrap().cached(2);
         let first = responded(fresh(), None);
         let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
@@ -704,7 +791,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_private_is_not_kept() {
+    fn private_data_is_not_stored() {
         let answer = responded(Answer::ok(&[1]).unwrap(), Some("*"));
         assert_eq!((answer.status(), &answer.headers()[CACHE_CONTROL]), (StatusCode::OK, &"no-store".parse().unwrap()));
         assert!(!answer.headers().contains_key(ETAG));
@@ -776,6 +863,23 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_is_not_utf8_is_refused_whether_or_not_the_gateway_mended_it() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only its parsing matters here")]
+        struct Named {
+            name: String,
+        }
+        let parse = |bytes: Body| {
+            let mut request = Request::new(bytes);
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            body::<Named>(&request, |_| None).map_err(|problem| problem.code)
+        };
+        assert_eq!(parse(Body::Binary(b"{\"name\":\"Caf\xe9\"}".to_vec())).unwrap_err(), Code::InvalidJson);
+        assert_eq!(parse(Body::Text("{\"name\":\"Caf\u{fffd}\"}".into())).unwrap_err(), Code::InvalidJson);
+        assert!(parse(Body::Text("{\"name\":\"Caf\u{e9}\"}".into())).is_ok());
+    }
+
+    #[test]
     fn an_address_that_is_none_is_no_matter() {
         let event: serde_json::Value =
             serde_json::from_str(include_str!("../../../events/fixtures/post-tickets-request.json")).unwrap();
@@ -790,9 +894,29 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_correlation_id_is_replaced() {
-        let mut request = Request::new(Body::Empty);
-        request.headers_mut().insert("x-correlation-id", HeaderValue::from_static("a b\"c"));
-        assert!(trace(&request).correlation_id.to_string().starts_with("evt_"));
+    fn a_callers_correlation_id_is_kept_beside_ours_unless_it_is_hostile() {
+        let trace_of = |text: &'static str| {
+            let mut request = Request::new(Body::Empty);
+            request.headers_mut().insert("x-correlation-id", HeaderValue::from_static(text));
+            trace(&request)
+        };
+        let (good, hostile) = (trace_of("order-7"), trace_of("a b\"c"));
+        assert_eq!(good.client_correlation_id, "order-7".parse().ok());
+        assert_eq!(hostile.client_correlation_id, None);
+        for trace in [good, hostile] {
+            assert!(trace.correlation_id.to_string().starts_with("evt_"), "{trace:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn change_names_the_caller_who_was_admitted_and_nobody_on_a_public_route() {
+        let (gate, key) = gate(&of_generation(3));
+        let me = somebody(Role::User);
+        let handle = async |request: Request| Answer::ok(&json!({ "actor": trace(&request).actor }));
+        let serving = |request| admitted("create-ticket", &gate, &handle, request);
+        let request = called("POST", "/tickets", Some(&token(&me, &key)));
+        let response = answered("create-ticket", &serving, None, request).await;
+        assert_eq!(document(&response), json!({ "actor": me.user_id }));
+        assert_eq!(trace(&called("POST", "/users", None)).actor, Actor::Anonymous);
     }
 }

@@ -13,7 +13,7 @@ use std::{io::Write as _, time::Duration};
 /// The namespace of everything that is counted here.
 pub const NAMESPACE: &str = "BoxOffice";
 
-/// What a number counts.
+/// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Things.
@@ -36,7 +36,7 @@ impl Unit {
 pub struct Metric {
     /// The metric, in `PascalCase`.
     pub name: &'static str,
-    /// What it counts.
+    /// The unit.
     pub unit: Unit,
     /// How much of it.
     pub value: u64,
@@ -54,16 +54,16 @@ impl Metric {
     }
 }
 
-/// What a line says of its numbers beside whose they are.
+/// The properties of a metrics line, besides its dimensions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct About<'a> {
     /// Each number is kept in all, and by this too: a name in `PascalCase`, with one of a few values. Every value is a metric of its own, with its price.
     pub by: Option<(&'static str, &'a str)>,
-    /// What the line, and no metric, can be found by.
+    /// A property for searching log lines; no dimension.
     pub found_by: Option<(&'static str, &'a str)>,
 }
 
-/// Whose numbers they are: the dimensions of every metric.
+/// The dimensions of every metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
     environment: String,
@@ -77,9 +77,6 @@ impl Metrics {
     }
 
     /// Those of the stack that the environment names.
-    ///
-    /// # Errors
-    /// When it does not.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self::new(config::required("ENVIRONMENT")?, config::required("STACK_NAME")?))
     }

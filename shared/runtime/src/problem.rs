@@ -1,10 +1,11 @@
-//! Every refusal the API knows, as RFC 9457 problem details.
+//! Every refusal of the API, as RFC 9457 problem details.
 
 use boxoffice_aws::{ListError, StoreError, page::InvalidCursor};
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 
-/// What went wrong, for programs. The first group is the reference system's list; the others follow its style.
+/// The machine-readable reason for a refusal. The first group is the list of the reference system (`docs/migrating.md`); the others follow
+/// its style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -12,124 +13,174 @@ use serde::Serialize;
 pub enum Code {
     /// A field breaks its rule.
     ValidationError,
+    /// The password is easy to guess.
+    WeakPassword,
+    /// A device is not of the application that push messages go to.
+    PushEndpointUnknown,
+    /// A token from a mail or a text message is not one, was used, or is too old.
+    ProofInvalid,
     /// A quantity is not a whole number in range.
     InvalidQuantity,
-    /// An amount is not the one to be paid.
+    /// An amount differs from the amount due.
     InvalidAmount,
     /// A price is not a positive amount with two decimals.
     InvalidPrice,
-    /// Seats cannot be changed as asked.
+    /// The requested change of seats is impossible.
     InvalidInventory,
-    /// A date is not one, or not in the future.
+    /// A date is malformed, or not in the future.
     InvalidEventDate,
-    /// Another event on sale has that name.
+    /// Another event on sale has this name.
     InventoryAlreadyExists,
-    /// Not that many seats are left.
+    /// Fewer seats are left than requested.
     InventoryUnavailable,
     /// No such ticket.
     TicketNotFound,
-    /// The ticket is cancelled already.
+    /// The ticket is already cancelled.
     TicketAlreadyCancelled,
-    /// Something this depends on is down; try again.
+    /// A dependency is unavailable; retry.
     ServiceUnavailable,
 
-    /// The body is not JSON, or not this call's JSON.
+    /// The body is not valid JSON, or not the JSON that this call takes.
     InvalidJson,
-    /// The body has a field this call does not know.
+    /// The body has an unknown field.
     UnknownField,
-    /// The body is larger than any call needs.
+    /// The body exceeds the size limit.
     BodyTooLarge,
     /// The body is not `application/json`.
     UnsupportedMediaType,
-    /// The cursor is not one this list gave out.
+    /// The cursor does not belong to this list.
     InvalidCursor,
-    /// An id is not spelled as ids of its kind are.
+    /// An id is malformed.
     InvalidId,
     /// No such event on sale.
     InventoryNotFound,
+    /// No such admission.
+    AdmissionNotFound,
+    /// No such check-in list.
+    CheckInListNotFound,
+    /// No such device.
+    DeviceNotFound,
+    /// A device's one-time token is not one, was used, or is too old.
+    EnrolmentInvalid,
+    /// The admission has no passage to undo.
+    NothingToUndo,
+    /// A ticket of the booking has been used at a door.
+    AdmissionUsed,
     /// No such payment.
     PaymentNotFound,
-    /// No saga for this ticket (yet).
+    /// This ticket has no saga (yet).
     SagaNotFound,
     /// No such path.
     RouteNotFound,
-    /// The path takes other methods.
+    /// The path does not support the method.
     MethodNotAllowed,
-    /// Someone changed it in between; read it again.
+    /// The resource has changed since it was read; read it again.
     VersionConflict,
-    /// Seats are held or sold, so this cannot be done.
+    /// The event has held or sold seats.
     InventoryInUse,
-    /// The event has begun.
+    /// The event has already started.
     SalesClosed,
-    /// So many seats cost more than a payment can be.
+    /// Its organiser cancelled the event.
+    EventCancelled,
+    /// The event was not cancelled.
+    CancellationNotFound,
+    /// The total exceeds the largest possible payment.
     TotalTooLarge,
-    /// The call must carry an `Idempotency-Key`.
+    /// The seats no longer cost what the caller was shown.
+    PriceChanged,
+    /// The buyer would have more seats than the event's terms allow.
+    PurchaseLimitExceeded,
+    /// The `Idempotency-Key` header is missing.
     IdempotencyKeyRequired,
-    /// The key was used for another request.
+    /// The key was already used for a different request.
     IdempotencyKeyReused,
-    /// The payment is not waiting to be paid.
+    /// The payment is no longer PENDING.
     PaymentNotPending,
-    /// The payment is by another method than the caller says.
+    /// The payment was created for another payment method.
     PaymentMethodMismatch,
-    /// The payment has no money to give back.
+    /// The account does not accept the payment method.
+    PaymentMethodUnavailable,
+    /// The payment holds no money to refund.
     PaymentNotRefundable,
-    /// The seats were not paid for in time.
+    /// The payment has no such refund.
+    RefundNotFound,
+    /// The refund does not wait for an operator.
+    RefundNotFailed,
+    /// The hold ended before the payment.
     HoldExpired,
-    /// The payment provider declined.
+    /// The payment provider declined the charge.
     PaymentDeclined,
-    /// Nobody says who is calling.
+    /// The request carries no access token.
     AuthenticationRequired,
     /// The access token has expired.
     TokenExpired,
-    /// The access token is not one of ours.
+    /// The access token is not valid.
     TokenInvalid,
     /// The access token's session has ended.
     TokenRevoked,
+    /// The caller has to log in again first.
+    ReauthenticationRequired,
     /// The caller may not do this.
     Forbidden,
-    /// Name and password do not go together.
+    /// Wrong username or password.
     InvalidCredentials,
-    /// The refresh token is not one that still stands.
+    /// The password is right, and the code of the second factor is missing.
+    SecondFactorRequired,
+    /// The code of the second factor is wrong, or was used.
+    SecondFactorInvalid,
+    /// The caller's role needs a second factor, and their session began without one.
+    SecondFactorMissing,
+    /// An ADMIN has suspended the account.
+    AccountSuspended,
+    /// The refresh token is not valid any more.
     RefreshTokenInvalid,
-    /// Too many failed log-ins; wait.
+    /// Too many failed log-ins or orders; wait before the next one.
     TooManyAttempts,
+    /// Too many cards of a buyer or an address were declined; wait before the next one.
+    TooManyDeclines,
     /// No such user.
     UserNotFound,
-    /// Another user has that name.
+    /// No such session, or it has ended.
+    SessionNotFound,
+    /// Another user has this username.
     UsernameTaken,
-    /// Another user has that mail address.
+    /// Another user has verified this email address.
     EmailTaken,
-    /// The user has a ticket to an event that is still to come.
+    /// The user has a ticket to an upcoming event.
     UserHasTickets,
     /// No such notification.
     NotificationNotFound,
-    /// The status does not lead there, or not by hand.
+    /// The status cannot change this way, or not by hand.
     IllegalTransition,
-    /// It is not over yet, so it cannot be deleted.
+    /// Only what is cancelled or completed can be deleted.
     NotSettled,
     /// The saga does not need attention.
     SagaNotStuck,
-    /// The saga has taken everything back already.
+    /// The saga is already compensated.
     SagaAlreadyCompensated,
     /// No such queue.
     QueueNotFound,
-    /// No event is meant, or every one.
+    /// The selection of events is empty or unbounded.
     InvalidSelector,
-    /// A bug or a wrong deployment; the log has the details.
+    /// A bug or a misconfiguration; the log has the details.
     InternalError,
 }
 
 impl Code {
-    /// Its name on the wire, such as `TICKET_NOT_FOUND`.
+    /// The name on the wire, such as `TICKET_NOT_FOUND`.
     pub fn name(self) -> String {
         let name = serde_json::to_value(self).ok();
         name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
     }
 
-    /// The HTTP status that goes with it.
+    /// The HTTP status of the refusal.
     pub fn status(self) -> StatusCode {
         match self {
             Self::ValidationError
+            | Self::WeakPassword
+            | Self::ProofInvalid
+            | Self::EnrolmentInvalid
+            | Self::PushEndpointUnknown
             | Self::InvalidQuantity
             | Self::InvalidPrice
             | Self::InvalidAmount
@@ -145,29 +196,45 @@ impl Code {
             | Self::TokenExpired
             | Self::TokenInvalid
             | Self::TokenRevoked
+            | Self::ReauthenticationRequired
             | Self::InvalidCredentials
+            | Self::SecondFactorRequired
+            | Self::SecondFactorInvalid
             | Self::RefreshTokenInvalid => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            Self::Forbidden | Self::SecondFactorMissing | Self::AccountSuspended => StatusCode::FORBIDDEN,
+            Self::TooManyAttempts | Self::TooManyDeclines => StatusCode::TOO_MANY_REQUESTS,
             Self::TicketNotFound
+            | Self::AdmissionNotFound
+            | Self::CheckInListNotFound
+            | Self::DeviceNotFound
             | Self::UserNotFound
+            | Self::SessionNotFound
             | Self::NotificationNotFound
             | Self::InventoryNotFound
             | Self::PaymentNotFound
+            | Self::RefundNotFound
             | Self::SagaNotFound
             | Self::QueueNotFound
+            | Self::CancellationNotFound
             | Self::RouteNotFound => StatusCode::NOT_FOUND,
             Self::InvalidInventory
             | Self::InventoryAlreadyExists
             | Self::InventoryUnavailable
             | Self::TicketAlreadyCancelled
+            | Self::AdmissionUsed
+            | Self::NothingToUndo
             | Self::VersionConflict
             | Self::InventoryInUse
             | Self::SalesClosed
+            | Self::EventCancelled
             | Self::TotalTooLarge
+            | Self::PriceChanged
+            | Self::PurchaseLimitExceeded
             | Self::PaymentNotPending
             | Self::PaymentMethodMismatch
+            | Self::PaymentMethodUnavailable
             | Self::PaymentNotRefundable
+            | Self::RefundNotFailed
             | Self::UsernameTaken
             | Self::EmailTaken
             | Self::UserHasTickets
@@ -189,98 +256,121 @@ impl Code {
     fn title(self) -> &'static str {
         match self {
             Self::ValidationError => "A field breaks its rule",
-            Self::InvalidQuantity => "Not a quantity of seats",
-            Self::InvalidPrice => "Not a price",
-            Self::InvalidAmount => "Not the amount to be paid",
-            Self::InvalidInventory => "Seats cannot be changed like this",
-            Self::InvalidEventDate => "Not a date this can have",
-            Self::InventoryAlreadyExists => "An event of that name is on sale already",
+            Self::WeakPassword => "The password is easy to guess",
+            Self::PushEndpointUnknown => "The device belongs to another application",
+            Self::ProofInvalid => "The token from the message is not valid",
+            Self::InvalidQuantity => "Invalid number of seats",
+            Self::InvalidPrice => "Invalid price",
+            Self::InvalidAmount => "The amount differs from the amount due",
+            Self::InvalidInventory => "The seats cannot be changed this way",
+            Self::InvalidEventDate => "Invalid date",
+            Self::InventoryAlreadyExists => "An event with this name is already on sale",
             Self::InventoryUnavailable => "Not enough seats left",
             Self::TicketNotFound => "No such ticket",
-            Self::TicketAlreadyCancelled => "The ticket is cancelled already",
-            Self::ServiceUnavailable => "Something this depends on is unavailable",
-            Self::InvalidJson => "The body cannot be read",
-            Self::UnknownField => "The body has a field this call does not know",
+            Self::AdmissionNotFound => "No such admission",
+            Self::CheckInListNotFound => "No such check-in list",
+            Self::DeviceNotFound => "No such device",
+            Self::EnrolmentInvalid => "The one-time token is not valid",
+            Self::NothingToUndo => "There is no passage to undo",
+            Self::AdmissionUsed => "A ticket of the booking has been used",
+            Self::TicketAlreadyCancelled => "The ticket is already cancelled",
+            Self::ServiceUnavailable => "A dependency is unavailable",
+            Self::InvalidJson => "The body is not valid JSON for this call",
+            Self::UnknownField => "The body has an unknown field",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body must be application/json",
-            Self::InvalidCursor => "Not a cursor of this list",
-            Self::InvalidId => "Not an id",
+            Self::InvalidCursor => "The cursor does not belong to this list",
+            Self::InvalidId => "Malformed id",
             Self::InventoryNotFound => "No such event on sale",
             Self::PaymentNotFound => "No such payment",
-            Self::SagaNotFound => "No saga for this ticket",
+            Self::SagaNotFound => "This ticket has no saga",
             Self::RouteNotFound => "No such path",
-            Self::MethodNotAllowed => "The path does not take this method",
-            Self::VersionConflict => "It was changed in between",
+            Self::MethodNotAllowed => "The path does not support this method",
+            Self::VersionConflict => "The resource has changed since it was read",
             Self::InventoryInUse => "Seats are held or sold",
             Self::SalesClosed => "Sales are closed",
-            Self::TotalTooLarge => "The total is more than a payment can be",
+            Self::EventCancelled => "The event is cancelled",
+            Self::CancellationNotFound => "The event is not cancelled",
+            Self::TotalTooLarge => "The total exceeds the largest possible payment",
+            Self::PriceChanged => "The price has changed",
+            Self::PurchaseLimitExceeded => "The purchase limit is exceeded",
             Self::IdempotencyKeyRequired => "The Idempotency-Key header is missing",
             Self::IdempotencyKeyReused => "The Idempotency-Key was used for another request",
-            Self::PaymentNotPending => "The payment is not waiting to be paid",
-            Self::PaymentMethodMismatch => "The payment is by another method",
-            Self::PaymentNotRefundable => "The payment has nothing to refund",
-            Self::HoldExpired => "The seats were not paid for in time",
+            Self::PaymentNotPending => "The payment is not pending",
+            Self::PaymentMethodMismatch => "The payment was created for another payment method",
+            Self::PaymentMethodUnavailable => "The payment method is not accepted",
+            Self::PaymentNotRefundable => "The payment cannot be refunded so",
+            Self::RefundNotFound => "No such refund",
+            Self::RefundNotFailed => "The refund has not failed",
+            Self::HoldExpired => "The hold ended before the payment",
             Self::PaymentDeclined => "The payment was declined",
-            Self::AuthenticationRequired => "An access token is needed",
+            Self::AuthenticationRequired => "This call needs an access token",
             Self::TokenExpired => "The access token has expired",
-            Self::TokenInvalid => "Not an access token",
+            Self::TokenInvalid => "Invalid access token",
             Self::TokenRevoked => "The session has ended",
+            Self::ReauthenticationRequired => "A recent log-in is required",
             Self::Forbidden => "Not allowed",
-            Self::InvalidCredentials => "Name and password do not go together",
-            Self::RefreshTokenInvalid => "The refresh token does not stand",
+            Self::InvalidCredentials => "Wrong username or password",
+            Self::SecondFactorRequired => "The second factor is missing",
+            Self::SecondFactorInvalid => "The code of the second factor is not valid",
+            Self::SecondFactorMissing => "This role needs a second factor",
+            Self::AccountSuspended => "The account is suspended",
+            Self::RefreshTokenInvalid => "The refresh token is not valid any more",
             Self::TooManyAttempts => "Too many attempts",
+            Self::TooManyDeclines => "Too many cards were declined",
             Self::UserNotFound => "No such user",
-            Self::UsernameTaken => "Another user has this name",
-            Self::EmailTaken => "Another user has this mail address",
-            Self::UserHasTickets => "The user has tickets to come",
+            Self::SessionNotFound => "No such session",
+            Self::UsernameTaken => "This username is taken",
+            Self::EmailTaken => "Another account has verified this email address",
+            Self::UserHasTickets => "The user has tickets to upcoming events",
             Self::NotificationNotFound => "No such notification",
-            Self::IllegalTransition => "The status cannot be changed like this",
-            Self::NotSettled => "It is not over yet",
+            Self::IllegalTransition => "The status cannot change this way",
+            Self::NotSettled => "Not cancelled or completed yet",
             Self::SagaNotStuck => "The saga is not stuck",
-            Self::SagaAlreadyCompensated => "The saga is compensated already",
+            Self::SagaAlreadyCompensated => "The saga is already compensated",
             Self::QueueNotFound => "No such queue",
-            Self::InvalidSelector => "Not a selection of events",
-            Self::InternalError => "Something is wrong on our side",
+            Self::InvalidSelector => "Invalid selection of events",
+            Self::InternalError => "Something went wrong on our side",
         }
     }
 }
 
-/// A refusal: what [`Code`], of what occurrence, at which field.
+/// A refusal: its [`Code`], a detail for people, and the field at fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What went wrong.
+    /// The code.
     pub code: Code,
-    /// This occurrence, for people.
+    /// An explanation of this occurrence, for people.
     pub detail: String,
     /// The field, parameter or header at fault, in the caller's own spelling.
     pub field: Option<String>,
-    /// A header that belongs with the answer, such as `Allow`.
+    /// A header of the response, such as `Allow`.
     pub header: Option<(&'static str, String)>,
 }
 
-/// Where every problem type is described; the fragment is the code.
-const TYPE_BASE: &str = "https://github.com/box-office/box-office/blob/main/docs/problems.md";
+/// The page that describes every problem type; the fragment is the code.
+const TYPE_BASE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/problems.md");
 
-/// A refusal on the wire ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
+/// A refusal as it is sent ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Problem)]
 pub struct Document<'a> {
-    /// Where this kind of problem is described.
+    /// The page that describes this type of problem.
     #[serde(rename = "type")]
     #[schema(format = "uri")]
     kind: String,
-    /// The kind, in words.
+    /// The type of problem, in words.
     title: &'a str,
     /// The HTTP status.
     status: u16,
-    /// The kind, for programs.
+    /// The type of problem, for programs.
     code: Code,
-    /// This occurrence, for people.
+    /// An explanation of this occurrence, for people.
     detail: &'a str,
     /// The field, parameter or header at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
-    /// The correlation id, by which this occurrence is found in the logs.
+    /// The correlation id under which the logs have this occurrence.
     instance: &'a str,
 }
 
@@ -324,12 +414,12 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(cause) => {
                 tracing::warn!(cause, "store unavailable");
-                let detail = "Nothing was decided. Try again, with the same Idempotency-Key if you sent one.";
+                let detail = "The request was not decided. Retry it, with the same Idempotency-Key if you sent one.";
                 Self::new(Code::ServiceUnavailable, detail)
             }
             StoreError::Broken(cause) => {
                 tracing::error!(cause, "store broken");
-                Self::new(Code::InternalError, "The error is in our log under the instance given here.")
+                Self::new(Code::InternalError, "Something went wrong on our side. Quote `instance` when you report it.")
             }
         }
     }

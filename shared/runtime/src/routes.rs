@@ -1,6 +1,6 @@
 //! Every route of the API, in one place: what a path takes, and what it does not. A test holds it to `template.yaml`.
 
-use crate::auth::Access::{self, Admin, Manager, Owner, OwnerOrManager, Public, SignedIn};
+use crate::auth::Access::{self, Admin, Device, Manager, Owner, OwnerOrManager, Public, SignedIn};
 
 /// A method, a path and who may call it; `{…}` stands for one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct Route {
     pub method: &'static str,
     /// As in `template.yaml`.
     pub path: &'static str,
-    /// Who may call it.
+    /// The access rule.
     pub access: Access,
 }
 
@@ -18,7 +18,7 @@ const fn route(method: &'static str, path: &'static str, access: Access) -> Rout
 }
 
 /// The API.
-pub const ROUTES: [Route; 67] = [
+pub const ROUTES: &[Route] = &[
     route("POST", "/users", Public),
     route("POST", "/users/register", Public),
     route("POST", "/users/login", Public),
@@ -26,13 +26,29 @@ pub const ROUTES: [Route; 67] = [
     route("POST", "/users/logout", SignedIn),
     route("GET", "/users/me", SignedIn),
     route("POST", "/users/me/password", SignedIn),
+    route("POST", "/users/password-reset", Public),
+    route("POST", "/users/password-reset/confirm", Public),
+    route("POST", "/users/me/second-factor", SignedIn),
+    route("DELETE", "/users/me/second-factor", SignedIn),
+    route("POST", "/users/me/second-factor/confirm", SignedIn),
+    route("POST", "/users/me/email-verification", SignedIn),
+    route("POST", "/users/email-verification", Public),
+    route("POST", "/users/me/phone-verification", SignedIn),
+    route("POST", "/users/phone-verification", Public),
     route("GET", "/users", Admin),
     route("GET", "/users/role/{role}", Admin),
     route("GET", "/users/username/{username}", Owner),
+    route("POST", "/users/lookup", Owner),
     route("GET", "/users/email/{email}", Owner),
     route("GET", "/users/{id}", Owner),
     route("PUT", "/users/{id}", Owner),
     route("DELETE", "/users/{id}", Owner),
+    route("POST", "/users/{id}/suspend", Admin),
+    route("POST", "/users/{id}/reinstate", Admin),
+    route("POST", "/users/{id}/second-factor/reset", Admin),
+    route("GET", "/users/{id}/sessions", Owner),
+    route("DELETE", "/users/{id}/sessions", Owner),
+    route("DELETE", "/users/{id}/sessions/{sessionId}", Owner),
     route("GET", "/users/{id}/bookings", Owner),
     route("POST", "/inventory", Manager),
     route("GET", "/inventory", Public),
@@ -43,6 +59,8 @@ pub const ROUTES: [Route; 67] = [
     route("DELETE", "/inventory/{id}", Manager),
     route("POST", "/inventory/{id}/reserve", Manager),
     route("POST", "/inventory/{id}/release", Manager),
+    route("POST", "/inventory/{id}/cancellation", Manager),
+    route("GET", "/inventory/{id}/cancellation", Manager),
     route("GET", "/inventory/{id}/sales", Manager),
     route("GET", "/inventory/event/{eventName}", Public),
     route("POST", "/inventory/event/{eventName}/reserve", Manager),
@@ -52,12 +70,30 @@ pub const ROUTES: [Route; 67] = [
     route("GET", "/tickets/user/{userId}", Owner),
     route("GET", "/tickets/status/{status}", Admin),
     route("GET", "/tickets/event/{eventName}", Manager),
+    route("GET", "/tickets/inventory/{inventoryId}", Manager),
     route("GET", "/tickets/{id}", Owner),
+    route("GET", "/tickets/{id}/admissions", Owner),
+    route("GET", "/admissions/{id}", OwnerOrManager),
+    route("GET", "/admissions/{id}/code.svg", Owner),
+    route("POST", "/inventory/{id}/check-in-lists", Manager),
+    route("GET", "/inventory/{id}/check-in-lists", Manager),
+    route("GET", "/check-in-lists/{id}", Manager),
+    route("GET", "/check-in-lists/{id}/numbers", Manager),
+    route("GET", "/check-in-lists/{id}/devices", Manager),
+    route("POST", "/check-in-lists/{id}/devices", Manager),
+    route("POST", "/check-in-lists/{id}/undo", Manager),
+    route("GET", "/devices/{id}/scans.csv", Manager),
+    route("DELETE", "/devices/{id}", Manager),
+    route("POST", "/devices/enrol", Public),
+    route("POST", "/check-ins", Device),
+    route("GET", "/scanner", Public),
+    route("GET", "/scanner/{file}", Public),
     route("PATCH", "/tickets/{id}/status", OwnerOrManager),
     route("PATCH", "/tickets/{id}/cancel", Owner),
     route("DELETE", "/tickets/{id}", Owner),
     route("POST", "/payments", Owner),
     route("GET", "/payments", Admin),
+    route("GET", "/payments/cases", Admin),
     route("GET", "/payments/user/{userId}", Owner),
     route("GET", "/payments/status/{status}", Admin),
     route("GET", "/payments/transaction/{transactionId}", Owner),
@@ -65,6 +101,9 @@ pub const ROUTES: [Route; 67] = [
     route("GET", "/payments/{id}", Owner),
     route("POST", "/payments/{id}/process", Owner),
     route("POST", "/payments/{id}/refund", Admin),
+    route("POST", "/payments/{id}/refunds/{refundId}/retry", Admin),
+    route("POST", "/payments/{id}/refunds/{refundId}/settle", Admin),
+    route("POST", "/payments/stripe/events", Public),
     route("DELETE", "/payments/{id}", Admin),
     route("POST", "/notifications", Admin),
     route("GET", "/notifications", Admin),
@@ -77,6 +116,7 @@ pub const ROUTES: [Route; 67] = [
     route("GET", "/operations/sagas", Admin),
     route("POST", "/operations/sagas/{ticketId}/redrive", Admin),
     route("POST", "/operations/sagas/{ticketId}/compensate", Admin),
+    route("POST", "/operations/notifications/{id}/resend", Admin),
     route("GET", "/operations/queues", Admin),
     route("POST", "/operations/queues/{queue}/redrive", Admin),
     route("POST", "/operations/replays", Admin),
@@ -86,6 +126,29 @@ pub const ROUTES: [Route; 67] = [
     route("GET", "/docs", Public),
     route("GET", "/docs/{file}", Public),
     route("GET", "/.well-known/jwks.json", Public),
+    route("GET", "/.well-known/ticket-keys.json", Public),
+];
+
+/// The shop's pages. A caller is a cookie's, not a header's: a page that needs one leads to the log-in where the API answers 401, and is not found where the API
+/// answers 403. `docs/authorization.md` has their table.
+pub const PAGES: &[Route] = &[
+    route("GET", "/shop", Public),
+    route("GET", "/shop/events/{id}", Public),
+    route("GET", "/shop/assets/{file}", Public),
+    route("GET", "/shop/checkout", SignedIn),
+    route("GET", "/shop/orders", SignedIn),
+    route("GET", "/shop/orders/{id}", Owner),
+    route("GET", "/shop/orders/{id}/calendar", Owner),
+    route("GET", "/shop/orders/{id}/payment", Owner),
+    route("POST", "/shop/orders", SignedIn),
+    route("POST", "/shop/orders/{id}/payment", Owner),
+    route("POST", "/shop/orders/{id}/cancellation", Owner),
+    route("GET", "/shop/session", Public),
+    route("POST", "/shop/session", Public),
+    route("POST", "/shop/account", Public),
+    route("GET", "/shop/session/renewal", Public),
+    route("POST", "/shop/session/renewal", Public),
+    route("POST", "/shop/session/end", SignedIn),
 ];
 
 /// The route that API Gateway matched: its method, and its path as the template has it.
@@ -114,7 +177,7 @@ impl Route {
 
 /// The methods that this path takes; none when there is no such path.
 pub fn methods_of(path: &str) -> Vec<&'static str> {
-    let serving = || ROUTES.iter().filter(|route| route.serves(path));
+    let serving = || ROUTES.iter().chain(PAGES).filter(|route| route.serves(path));
     let meant = serving().map(Route::literals).max();
     let mut methods: Vec<_> =
         serving().filter(|route| Some(route.literals()) == meant).map(|route| route.method).collect();
@@ -139,11 +202,15 @@ mod tests {
         assert!(methods_of("/tickets//cancel").is_empty());
     }
 
-    /// What a caller gets: `yes`, or the status of the refusal. A handler that tells theirs from another's asks the same questions.
+    /// The outcome for a caller: `yes`, or the status of the refusal.
     fn outcome(access: Access, role: Role, theirs: bool) -> &'static str {
+        // A user's token is no device's.
+        if access == Device {
+            return "401";
+        }
         let (owner, other) = (UserId::generate(), UserId::generate());
         let user_id = if theirs { owner } else { other };
-        let caller = Caller { user_id, role, session: SessionId::generate(), generation: 1 };
+        let caller = Caller { user_id, role, session: SessionId::generate(), generation: 1, logged_in_at: 0 };
         let may_act = match access {
             Owner => caller.may_act_for(owner).is_ok(),
             OwnerOrManager => caller.may_act_for(owner).or_else(|_| caller.must_be(Manager)).is_ok(),
@@ -152,7 +219,7 @@ mod tests {
         if caller.must_be(access).is_ok() && may_act { "yes" } else { "403" }
     }
 
-    /// What `docs/authorization.md` has to say of these routes, a row each.
+    /// The rows of `docs/authorization.md` for these routes.
     fn rows<'a>(routes: impl IntoIterator<Item = &'a Route>) -> BTreeSet<String> {
         let row = |Route { method, path, access }: &Route| {
             let unknown = if *access == Public { "yes" } else { "401" };
@@ -170,17 +237,46 @@ mod tests {
 
     #[test]
     fn the_table_of_who_may_call_is_the_documented_one() {
-        let (routes, documented) = (rows(&ROUTES), documented());
+        let (routes, documented) = (rows(ROUTES), documented());
         assert_eq!(routes.difference(&documented).collect::<Vec<_>>(), [""; 0], "missing in docs/authorization.md");
         assert_eq!(documented.difference(&routes).collect::<Vec<_>>(), [""; 0], "in docs/authorization.md, and not so");
+    }
+
+    /// The rows of `docs/authorization.md` for pages, in the words that a page answers with.
+    fn page_rows<'a>(pages: impl IntoIterator<Item = &'a Route>) -> BTreeSet<String> {
+        let row = |Route { method, path, access }: &Route| {
+            let [stranger, owner, other] = match access {
+                Public => ["yes", "yes", "yes"],
+                SignedIn => ["log-in", "yes", "yes"],
+                _ => ["log-in", "yes", "404"],
+            };
+            format!("| `{method} {path}` | {stranger} | {owner} | {other} |")
+        };
+        pages.into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_table_of_pages_is_the_documented_one() {
+        let page = include_str!("../../../docs/authorization.md");
+        let row = |line: &&str| line.starts_with("| `") && line.matches('|').count() == 5 && line.contains(" /shop");
+        let documented: BTreeSet<String> = page.lines().filter(row).map(Into::into).collect();
+        assert_eq!(page_rows(PAGES), documented);
+        for (index, route) in PAGES.iter().enumerate() {
+            for access in [Public, SignedIn, Owner] {
+                let mut changed = PAGES.to_vec();
+                changed[index].access = access;
+                let same = page_rows(&changed) == documented;
+                assert_eq!(same, access == route.access, "{} {}", route.method, route.path);
+            }
+        }
     }
 
     #[test]
     fn a_rule_that_is_changed_added_or_dropped_no_longer_fits_the_table() {
         let documented = documented();
         for (index, route) in ROUTES.iter().enumerate() {
-            for access in [Public, SignedIn, Owner, OwnerOrManager, Manager, Admin] {
-                let mut changed = ROUTES;
+            for access in [Public, SignedIn, Owner, OwnerOrManager, Manager, Admin, Device] {
+                let mut changed = ROUTES.to_vec();
                 changed[index].access = access;
                 assert_eq!(rows(&changed) == documented, access == route.access, "{} {}", route.method, route.path);
             }
@@ -201,7 +297,8 @@ mod tests {
             .filter_map(|(method, rest)| Some((method.to_uppercase(), rest.split_once('"')?.0)))
             .filter(|(_, path)| !path.contains("{proxy+}"))
             .collect();
-        let mut known: Vec<(String, &str)> = ROUTES.iter().map(|route| (route.method.to_owned(), route.path)).collect();
+        let mut known: Vec<(String, &str)> =
+            ROUTES.iter().chain(PAGES).map(|route| (route.method.to_owned(), route.path)).collect();
         declared.sort();
         known.sort();
         assert_eq!(known, declared);

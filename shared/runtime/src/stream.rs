@@ -16,11 +16,11 @@ pub struct StoredEvent {
     pub event_type: String,
     /// Its context: the source on the bus.
     pub source: String,
-    /// What happened, as it was written.
+    /// The event as it was written.
     pub detail: String,
-    /// When.
+    /// The time of the event.
     pub occurred_at: Timestamp,
-    /// What it belongs to.
+    /// The aggregate.
     pub correlation_id: String,
 }
 
@@ -43,7 +43,7 @@ impl StoredEvent {
     }
 }
 
-/// What a stream record is to its readers.
+/// A stream record, as its readers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// An event.
@@ -54,9 +54,9 @@ pub enum Record {
     Malformed {
         /// Its place in the stream.
         sequence_number: String,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
-        /// What it was.
+        /// The record.
         item: String,
     },
 }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_told_apart_with_its_reason() {
+    fn a_record_that_is_no_event_is_recognized_with_its_reason() {
         let text = |text: &str| json!({ "S": text });
         let whole = json!({
             "aggregateId": text("tkt_1"), "eventType": text("TicketCreated"), "source": text("boxoffice.tickets"),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_over_an_event_is_no_event() {
+    fn an_overwrite_of_an_event_is_no_event() {
         let mut record = inserted(&json!({ "aggregateId": { "S": "usr_1" } }));
         record.event_name = "MODIFY".into();
         assert_eq!(read(record), Record::Ignored);

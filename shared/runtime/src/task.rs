@@ -7,16 +7,16 @@ use boxoffice_aws::{
     Journal, StoreError,
     journal::{Entry, Step, StepStatus},
 };
-use boxoffice_kernel::{Correlation, TicketId, Timestamp, Trace};
+use boxoffice_kernel::{Correlation, Refusal, TicketId, Timestamp, Trace};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::future::Future;
 
-/// What the state machine passes to every step.
+/// The input of every step.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SagaInput<B> {
-    /// What the step needs to know of the booking, from the event that started the saga.
+    /// The booking's facts, from the event that started the saga.
     pub booking: B,
     /// Where the saga comes from.
     pub trace: Trace,
@@ -26,7 +26,7 @@ pub struct SagaInput<B> {
     /// On the way back: what made the saga turn.
     #[serde(default)]
     pub failure: Option<Failure>,
-    /// Of a step that waits: what to report to.
+    /// For a step that waits: the task token.
     #[serde(default)]
     pub task_token: Option<String>,
     /// This execution of the state machine.
@@ -34,31 +34,45 @@ pub struct SagaInput<B> {
     pub execution_arn: String,
 }
 
-/// What made the saga turn back: the error of a step, as the state machine caught it.
+/// The cause of the compensation: a step's error, as the state machine caught it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The step, by its name in the state machine.
     pub step: String,
     /// The error's name.
     pub error: String,
-    /// What Lambda reported with it.
+    /// The cause that Lambda reported with it.
     #[serde(default)]
     pub cause: String,
 }
 
 /// The least every step knows of its booking.
-pub trait Booking {
+pub trait OfTicket {
     /// The ticket the saga is about.
     fn ticket_id(&self) -> TicketId;
+    /// Until when the seats are held for the payment, where the step knows.
+    fn hold_expires_at(&self) -> Option<Timestamp>;
 }
+
+/// How often a step forward is tried at least before the end of the hold makes it give up: as often as an undo, two and a half minutes on average. A
+/// payment that comes at the end of the hold is confirmed through an outage as long as that.
+const TRIES_AFTER_THE_HOLD: u32 = 10;
 
 /// Why a step did not do its work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StepFailure {
-    /// A rule says no. The name is matched in the state machine, which never retries it.
+    /// A rule says no. The state machine matches the refusal's name and never retries.
     #[error("{detail}")]
     Refused {
-        /// The name in the state machine's contract.
+        /// The rule.
+        refusal: Refusal,
+        /// This occurrence, for people.
+        detail: String,
+    },
+    /// An operator's input breaks a rule. The command that invoked the function prints the name.
+    #[error("{detail}")]
+    Rejected {
+        /// The rule's name.
         name: &'static str,
         /// This occurrence, for people.
         detail: String,
@@ -80,9 +94,28 @@ impl StepFailure {
     /// The error's name in the state machine.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Refused { name, .. } => name,
+            Self::Refused { refusal, .. } => refusal.name(),
+            Self::Rejected { name, .. } => name,
             Self::Transient(_) => Self::TRANSIENT,
             Self::Defect(_) => Self::DEFECT,
+        }
+    }
+}
+
+impl StepFailure {
+    /// The failure of a step that the state machine has tried so often again: final once the hold is over. The state machine tries what is transient
+    /// for as long as a hold of the default length, and does not know when this booking's ends.
+    #[must_use]
+    pub fn until(self, step: Step, hold_expires_at: Option<Timestamp>, retries: u32, now: Timestamp) -> Self {
+        match self {
+            Self::Transient(cause)
+                if step.is_forward()
+                    && retries >= TRIES_AFTER_THE_HOLD
+                    && hold_expires_at.is_some_and(|ends| ends <= now) =>
+            {
+                Self::Refused { refusal: Refusal::DeadlineExceeded, detail: cause }
+            }
+            other => other,
         }
     }
 }
@@ -107,7 +140,7 @@ impl From<StepFailure> for Diagnostic {
 ///
 /// # Errors
 /// When the Lambda runtime does.
-pub async fn serve_plain<I, T, F, Fut>(function: &'static str, run: F) -> Result<(), Error>
+pub async fn serve_plain<I, T, F, Fut>(function: &str, run: F) -> Result<(), Error>
 where
     I: DeserializeOwned,
     T: Serialize,
@@ -121,7 +154,7 @@ where
 ///
 /// # Errors
 /// When the Lambda runtime does.
-pub async fn serve_in_time<I, T, F, Fut>(function: &'static str, run: F) -> Result<(), Error>
+pub async fn serve_in_time<I, T, F, Fut>(function: &str, run: F) -> Result<(), Error>
 where
     I: DeserializeOwned,
     T: Serialize,
@@ -148,7 +181,7 @@ where
 /// When the Lambda runtime does.
 pub async fn serve<B, T, F, Fut>(step: Step, journal: Journal, run: F) -> Result<(), Error>
 where
-    B: Booking + DeserializeOwned,
+    B: OfTicket + DeserializeOwned,
     T: Serialize,
     F: Fn(SagaInput<B>) -> Fut,
     Fut: Future<Output = Result<T, StepFailure>>,
@@ -165,15 +198,18 @@ where
 
 async fn journaled<B, T, F, Fut>(step: Step, journal: &Journal, input: SagaInput<B>, run: F) -> Result<T, StepFailure>
 where
-    B: Booking,
+    B: OfTicket,
     F: Fn(SagaInput<B>) -> Fut,
     Fut: Future<Output = Result<T, StepFailure>>,
 {
     let started_at = Timestamp::now();
-    let (ticket, attempt) = (input.booking.ticket_id(), input.retries.saturating_add(1));
+    let (ticket, hold_expires_at, retries) =
+        (input.booking.ticket_id(), input.booking.hold_expires_at(), input.retries);
+    let in_time = |failure: StepFailure| failure.until(step, hold_expires_at, retries, Timestamp::now());
+    let attempt = retries.saturating_add(1);
     let reason = input.failure.as_ref().map(|failure| failure.error.clone());
     let correlation_id: Correlation = input.trace.correlation_id.clone();
-    let outcome = run(input).await;
+    let outcome = run(input).await.map_err(in_time);
     let failure = outcome.as_ref().err();
     let entry = Entry {
         status: match (failure, step.is_undo()) {
@@ -201,7 +237,7 @@ where
     let written = journal.record(ticket, step, &entry).await;
     match (outcome, written) {
         // The work is done, but its entry is not: running the step again does no work twice and writes the entry.
-        (Ok(_), Err(error)) => Err(error.into()),
+        (Ok(_), Err(error)) => Err(in_time(error.into())),
         (outcome, _) => outcome,
     }
 }
@@ -217,11 +253,17 @@ mod tests {
     #[serde(rename_all = "camelCase")]
     struct Booked {
         ticket_id: TicketId,
+        #[serde(default)]
+        hold_expires_at: Option<Timestamp>,
     }
 
-    impl Booking for Booked {
+    impl OfTicket for Booked {
         fn ticket_id(&self) -> TicketId {
             self.ticket_id
+        }
+
+        fn hold_expires_at(&self) -> Option<Timestamp> {
+            self.hold_expires_at
         }
     }
 
@@ -262,7 +304,7 @@ mod tests {
     #[tokio::test]
     async fn a_step_that_failed_is_on_record_with_its_error_and_fails() {
         let (store, ticket) = (Listener::default(), TicketId::generate());
-        let refused = StepFailure::Refused { name: "HoldLost", detail: "the seats are gone".into() };
+        let refused = StepFailure::Refused { refusal: Refusal::HoldLost, detail: "the seats are gone".into() };
         let run = async |_: SagaInput<Booked>| Err::<(), _>(refused.clone());
         assert_eq!(journaled(Step::VerifyHold, &journal(&store), input(ticket), run).await, Err(refused.clone()));
         let (_, entry) = written(&store);
@@ -282,13 +324,50 @@ mod tests {
         };
         assert_eq!(outcome(Ok(())).await.map_err(|failure| failure.name()), Err(StepFailure::DEFECT));
         // What went wrong first is what counts.
-        let refused = StepFailure::Refused { name: "HoldLost", detail: String::new() };
+        let refused = StepFailure::Refused { refusal: Refusal::HoldLost, detail: String::new() };
         assert_eq!(outcome(Err(refused.clone())).await, Err(refused));
     }
 
     #[test]
+    fn a_step_forward_is_tried_until_the_hold_ends_and_an_undo_for_ever() {
+        let now = Timestamp::now();
+        let (over, running) = (Some(now), Some(now.plus_seconds(1)));
+        let transient = || StepFailure::Transient("no answer".into());
+        for step in Step::ALL {
+            let fails = |ends, retries| transient().until(step, ends, retries, now);
+            let given_up = fails(over, TRIES_AFTER_THE_HOLD);
+            assert_eq!(given_up.name() == Refusal::DeadlineExceeded.name(), step.is_forward(), "{step}");
+            assert_eq!(given_up.to_string(), "no answer");
+            for (ends, retries) in [(running, 1000), (None, 1000), (over, TRIES_AFTER_THE_HOLD - 1)] {
+                assert_eq!(fails(ends, retries), transient(), "{step} after {retries}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_transient_becomes_a_missed_deadline() {
+        let refused = StepFailure::Refused { refusal: Refusal::HoldLost, detail: String::new() };
+        for failure in [refused, StepFailure::Defect("a bug".into())] {
+            let now = Timestamp::now();
+            assert_eq!(failure.clone().until(Step::ConfirmTicket, Some(now), 1000, now), failure);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missed_deadline_is_on_record_and_final() {
+        let (store, ticket) = (Listener::default(), TicketId::generate());
+        let mut input = input(ticket);
+        (input.booking.hold_expires_at, input.retries) = (Some(Timestamp::now()), TRIES_AFTER_THE_HOLD);
+        let run = async |_: SagaInput<Booked>| Err::<(), _>(StepFailure::Transient("no answer".into()));
+        let outcome = journaled(Step::InitiatePayment, &journal(&store), input, run).await;
+        assert_eq!(outcome.map_err(|failure| failure.name()), Err(Refusal::DeadlineExceeded.name()));
+        let (_, entry) = written(&store);
+        assert_eq!(entry["errorCode"]["S"], Refusal::DeadlineExceeded.name());
+    }
+
+    #[test]
     fn a_failure_reaches_the_state_machine_under_its_contract_name() {
-        let refused = StepFailure::Refused { name: "HoldLost", detail: "the seats are gone".into() };
+        let refused = StepFailure::Refused { refusal: Refusal::HoldLost, detail: "the seats are gone".into() };
         let diagnostic = Diagnostic::from(refused);
         assert_eq!(
             (diagnostic.error_type.as_str(), diagnostic.error_message.as_str()),

@@ -1,4 +1,4 @@
-//! What the person in front of it sees. Colours and motion on a terminal only, and no colours where `NO_COLOR` asks for none.
+//! The demo's output. Colours and motion on a terminal only, and no colours where `NO_COLOR` asks for none.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a demo is for")]
 
@@ -87,7 +87,7 @@ impl Screen {
         }
     }
 
-    /// What a buyer was told instead of getting a ticket.
+    /// The refusal that a buyer got instead of a ticket.
     pub(crate) fn refusal(&self, buyer: &str, words: &str) {
         println!("\n            {}", self.ink(Ink::Red, &format!("{buyer} is told: {words}")));
     }
@@ -95,6 +95,12 @@ impl Screen {
     pub(crate) fn end(&self, took: Duration) {
         let words = format!("All is as it should be, after {:.1} s.", took.as_secs_f64());
         println!("\n{}", self.ink(Ink::Green, &words));
+    }
+
+    /// The address at which a person can buy what is on sale now.
+    pub(crate) fn shop(&self, next: &Show, api_url: &str) {
+        println!("\nBuy a ticket to {} in the shop, with a test card:", next.name());
+        println!("{}", self.ink(Ink::Bold, &format!("{api_url}/shop")));
     }
 
     pub(crate) fn failed(&self, failure: &Failure) {

@@ -7,7 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub(crate) struct Line {
     /// Seconds since the booking.
     pub(crate) seconds: f64,
-    /// What happened, for people.
+    /// The event in words for people.
     pub(crate) words: String,
     /// The event.
     pub(crate) event: String,

@@ -7,7 +7,7 @@
 //! counts follow from *which* calls have taken place, whatever their order, so that this set alone is remembered. What changes nothing is placed as
 //! soon as it fits: a call that reads cannot spoil a later one.
 //!
-//! What is claimed of what:
+//! The claims:
 //!
 //! | Call | Takes place |
 //! |---|---|
@@ -47,7 +47,7 @@ impl Shard {
     }
 }
 
-/// What a call did, by its answer.
+/// The effect of a call, by its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Did {
     /// Moved seats on these shards, all at once.
@@ -65,7 +65,7 @@ pub struct Call {
     pub invoked: Instant,
     /// When it returned; never, where nobody knows whether it is still to take place.
     pub returned: Option<Instant>,
-    /// What it did.
+    /// The effect.
     pub did: Did,
 }
 
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_read_saw_the_next_one_does_not_unsee() {
+    fn reads_are_monotonic() {
         let hold = (0, 10, Did::Move(vec![(0, HOLD)]));
         let (new, old) = (Did::See(0, shard(0, 1)), Did::See(0, shard(1, 0)));
         assert!(!explained(&[hold.clone(), (2, 3, new.clone()), (4, 5, old.clone())], 1));

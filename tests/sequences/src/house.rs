@@ -2,7 +2,7 @@
 
 use crate::{
     machine::Machine,
-    model::{Booking, Call, Card, Counts},
+    model::{Admissions, Booking, Call, Card, Counts},
     provider::Provider,
     wire::on_the_wire,
 };
@@ -11,16 +11,21 @@ use aws_sdk_dynamodb::{
     error::DisplayErrorContext,
     types::{AttributeValue, Update},
 };
+use boxoffice_admissions::{
+    AdmissionStore,
+    domain::{BlockState, Standing},
+    handlers::revoke_admissions,
+    store::as_standing,
+};
 use boxoffice_aws::{
-    Item, Journal, StoreError,
+    Item, Journal, StoreError, UserDirectory,
     attribute::{number, text},
     client,
     journal::{Entry, Step, StepStatus},
 };
-use boxoffice_booking::{SagaStore, handlers::claim_saga};
 use boxoffice_inventory::{
     Inventory, InventoryStore,
-    domain::{NotForSale, Revision, Shard, Terms},
+    domain::{NotForSale, PurchaseLimits, Revision, Shard, Terms},
     handlers::{release_hold, renew_hold, verify_hold},
     store::{SeatsError, UpdateError, shard_partition},
 };
@@ -30,20 +35,22 @@ use boxoffice_kernel::{
 use boxoffice_payments::{
     App, Instruction, PaymentStore,
     cashier::{Cashier, CashierError},
+    declines::Declines,
     domain::{Method, NotPayable},
     handlers::{await_payment, expire_payment, initiate_payment, reverse_payment},
 };
 use boxoffice_runtime::{SagaInput, StepFailure};
+use boxoffice_saga::{SagaStore, handlers::claim_saga};
 use boxoffice_testing::{Database, Listener, Table, trace};
 use boxoffice_tickets::{
     TicketStore,
     handlers::{cancel_ticket, confirm_ticket},
-    store::{BookError, Booked, ChangeError, Desk, EventRef, Order, Sale},
+    store::{BookError, ChangeError, Desk, EventRef, Order, Outcome as Booked, Sale},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-/// What a step of the house gets wrong on purpose, to see that it is noticed.
+/// A fault planted in a step of the house, to see that it is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     /// Releasing looks at no marker: whenever it runs, it credits the seats.
@@ -59,17 +66,18 @@ pub enum Flaw {
 pub struct House {
     /// How bookings go.
     pub machine: Machine,
-    /// What executions are told.
+    /// The messages to executions.
     pub listener: Listener,
     flaw: Option<Flaw>,
     database: Database,
     /// Off the wire: for looking.
     client: Client,
-    inventory: InventoryStore,
-    tickets: TicketStore,
+    pub(crate) inventory: InventoryStore,
+    pub(crate) tickets: TicketStore,
     sagas: SagaStore,
     journal: Journal,
-    sale: Sale,
+    pub(crate) sale: Sale,
+    admissions: AdmissionStore,
     app: App<Provider>,
     provider: Provider,
 }
@@ -82,13 +90,20 @@ pub struct Ordered {
     over: bool,
 }
 
-/// What a call answered: in a word, and where it was a step, as the state machine sees it.
+/// The answer to a call: in a word, and where it was a step, as the state machine sees it.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// As the model says it.
     pub word: String,
-    /// Of a step.
+    /// The step's answer.
     pub step: Option<Result<Value, StepFailure>>,
+}
+
+impl Ordered {
+    /// The buyer.
+    pub fn buyer(&self) -> UserId {
+        self.order.user_id
+    }
 }
 
 const HOLD_SECONDS: u32 = 600;
@@ -108,20 +123,24 @@ impl House {
         let (wired, events) = (client::dynamodb(&sdk), database.event_store());
         let inventory = InventoryStore::new(wired.clone(), database.table(Table::Inventory), events.clone());
         let tickets = TicketStore::new(wired.clone(), database.table(Table::Tickets), events.clone());
-        let payments = PaymentStore::new(wired.clone(), database.table(Table::Payments), events);
+        let payments = PaymentStore::new(wired.clone(), database.table(Table::Payments), events.clone());
+        let admissions = AdmissionStore::new(wired.clone(), database.table(Table::Admissions), events);
         let (listener, sagas) = (Listener::default(), SagaStore::new(wired.clone(), database.table(Table::Sagas)));
         let told = aws_sdk_sfn::Client::new(&on_the_wire(&listener.sdk_config()));
         let forgetful = flaw == Some(Flaw::NoIdempotencyKeys);
         let provider = if forgetful { Provider::forgetful() } else { Provider::default() };
         let cashier = Cashier::new(payments.clone(), provider.clone(), told);
+        // Sequences decline more cards than any buyer has.
+        let declines = Declines::new(wired.clone(), database.table(Table::Payments), u32::MAX);
         Self {
             machine: Machine::of_this_checkout(),
             listener,
             flaw,
             client: database.client(),
             journal: Journal::new(wired, database.table(Table::Sagas)),
-            sale: Sale::new(tickets.clone(), inventory.clone()),
-            app: App { store: payments, cashier },
+            sale: Sale::new(tickets.clone(), inventory.clone(), admissions.clone()),
+            admissions,
+            app: App { store: payments, cashier, declines },
             database: database.clone(),
             inventory,
             tickets,
@@ -139,6 +158,7 @@ impl House {
             total_seats: quantity(shards.iter().sum()),
             price: Money { amount: Amount::from_minor(4990).expect("a price"), currency: Currency::Eur },
             location: "Hall".parse().expect("a place"),
+            limits: PurchaseLimits::default(),
         };
         let mut inventory = Inventory::open(id, terms, Timestamp::now());
         let shard = |(&available, number)| Shard { number, available, held: 0, sold: 0, reserved: 0 };
@@ -147,13 +167,14 @@ impl House {
         id
     }
 
-    /// What somebody is about to send.
+    /// The request that somebody is about to send.
     pub fn order(event: InventoryId, booking: &Booking) -> Ordered {
         let user_id = UserId::generate();
         let token = |card: Card| card.token().parse().expect("a token");
         let instruction = booking.card.map(|card| Instruction { method: Method::CreditCard, token: Some(token(card)) });
         let quantity = quantity(booking.quantity);
-        let order = Order { caller: user_id, user_id, event: EventRef::Id(event), quantity, instruction };
+        let order =
+            Order { caller: user_id, user_id, event: EventRef::Id(event), quantity, instruction, expected_total: None };
         let key = TicketId::generate().to_string().parse().expect("a key");
         Ordered { order, key, over: booking.over }
     }
@@ -188,7 +209,7 @@ impl House {
                 Err(CashierError::NotRefundable(_) | CashierError::NotFound) => "not refundable".into(),
                 Err(error) => format!("failed: {error}"),
             },
-            Call::Wish(_) => match self.tickets.request_cancellation(id(), &trace()).await {
+            Call::Wish(_) => match self.sale.request_cancellation(id(), UserId::generate(), &trace()).await {
                 Ok(_) => "wished".into(),
                 Err(ChangeError::Unchanged(_)) => "unchanged".into(),
                 Err(error) => format!("failed: {error}"),
@@ -217,11 +238,12 @@ impl House {
 
     async fn book(&self, Ordered { order, key, over }: &Ordered) -> String {
         let hold = if *over { 0 } else { HOLD_SECONDS };
-        let table = self.database.table(Table::Payments);
-        let desk = Desk::new(self.tickets.clone(), self.inventory.clone(), table, hold);
+        let users = UserDirectory::new(self.database.table(Table::Users));
+        let payments = self.app.store.clone();
+        let desk = Desk::new(self.tickets.clone(), self.inventory.clone(), payments, users, hold);
         let fingerprint = Fingerprint::of(&[&format!("{:?}", order.event), &order.quantity.to_string()]);
         match desk.book(order, key, &fingerprint, &trace()).await {
-            Ok(Booked::New(_)) => "booked".into(),
+            Ok(Booked::Created(_)) => "booked".into(),
             Ok(Booked::Replayed(_)) => "replayed".into(),
             Err(BookError::NotForSale(NotForSale::SoldOut { .. })) => "sold out".into(),
             Err(BookError::Store(error)) => unavailable(&error),
@@ -260,6 +282,9 @@ impl House {
                     self.forget_the_wish(ticket_in(&input)).await;
                 }
                 self.journaled(Step::ConfirmTicket, input, |it| confirm_ticket::run(&self.sale, it)).await
+            }
+            "Revoke Admissions" => {
+                self.journaled(Step::RevokeAdmissions, input, |it| revoke_admissions::run(&self.admissions, it)).await
             }
             "Reverse Payment" => {
                 self.journaled(Step::ReversePayment, input, |it| reverse_payment::run(&self.app, it)).await
@@ -366,8 +391,9 @@ impl House {
     pub async fn look(&self, ordered: &Booking, ticket: Option<TicketId>) -> Booking {
         let fresh = Booking::ordered(ordered.quantity, ordered.card, ordered.over);
         let Some(id) = ticket else { return fresh };
-        let (ticket, reservation, payment, instruction, saga) = tokio::join!(
+        let (ticket, block, reservation, payment, instruction, saga) = tokio::join!(
             self.item(Table::Tickets, format!("TKT#{id}"), "TICKET"),
+            self.item(Table::Admissions, format!("TKT#{id}"), "BLOCK"),
             self.item(Table::Inventory, format!("RSV#{}", id.reservation()), "RSV"),
             self.item(Table::Payments, format!("PAY#{}", id.payment()), "PAYMENT"),
             self.item(Table::Payments, format!("PAY#{}", id.payment()), "INSTRUCTION"),
@@ -376,17 +402,29 @@ impl House {
         let version = |item: &Item| u64::try_from(counter(item, "version")).expect("a version");
         let has = |item: &Option<Item>, name: &str| item.as_ref().is_some_and(|item| item.contains_key(name));
         let named = |item: &Option<Item>, name: &str| Some(item.as_ref()?.get(name)?.as_s().ok()?.clone());
+        let number_in = |item: &Option<Item>, name: &str| item.as_ref()?.get(name)?.as_n().ok()?.parse().ok();
         Booking {
             ticket: ticket.as_ref().map(|item| (word(item, "status"), version(item))),
+            admissions: block.map(|item| as_standing(item).expect("a block")).map(|standing| match standing {
+                Standing::Block(block) if block.state == BlockState::Issued => Admissions::Issued,
+                Standing::Block(_) => Admissions::Revoked,
+                Standing::Barred => Admissions::Barred,
+            }),
             wished: has(&ticket, "cancellationRequestedAt"),
             seats: reservation.as_ref().map(|item| (word(item, "state"), version(item))),
             closed: has(&reservation, "closed"),
             payment: payment.as_ref().map(|item| (word(item, "status"), version(item))),
             instruction: named(&instruction, "token").map(|token| Card::of(&token)),
+            attempt: number_in(&payment, "attempt").unwrap_or(1),
+            declined: number_in(&payment, "declined").unwrap_or(0),
+            tried: named(&payment, "tried").map(|tried| Card::tried(&tried)),
             intent: has(&payment, "intentId"),
             account: self.provider.account(id.payment()),
             holder: named(&saga, "executionArn"),
             undoer: named(&saga, "undoExecutionArn"),
+            taken_back: saga.as_ref().and_then(|saga| saga.get("step:cancel-ticket")?.as_m().ok()).is_some_and(
+                |entry| entry.get("status").is_some_and(|status| *status != text(StepStatus::Failed.name())),
+            ),
             ..fresh
         }
     }
@@ -423,7 +461,7 @@ impl House {
     }
 
     /// Where the booking's saga is, by its journal.
-    pub async fn saga_status(&self, ticket: TicketId) -> Option<boxoffice_booking::domain::Status> {
+    pub async fn saga_status(&self, ticket: TicketId) -> Option<boxoffice_saga::domain::Status> {
         self.sagas.get(ticket).await.expect("an answer").map(|saga| saga.status())
     }
 }

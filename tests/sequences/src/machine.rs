@@ -19,7 +19,7 @@ pub struct Execution {
     pub arn: String,
     /// The state it is in.
     pub state: String,
-    /// What it waits to be told under; none while it has not left word.
+    /// The task token it waits under; none before it has stored one.
     pub waits_for: Option<String>,
     /// Every task it has begun, with its input: each may be handled again by somebody who is late.
     pub invocations: Vec<(String, Value)>,
@@ -45,7 +45,8 @@ impl Machine {
     /// A new execution, started by this event.
     pub fn start(&self, arn: String, event: Value) -> Execution {
         let state = text(&self.0, "StartAt").to_owned();
-        let variables = Map::from_iter([("trace".to_owned(), trace(&event))]);
+        let known = [("trace", trace(&event)), ("event", metadata(&event, "eventType"))];
+        let variables = known.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         Execution { arn, state, waits_for: None, invocations: Vec::new(), event, retries: 0, variables }
     }
 
@@ -64,6 +65,7 @@ impl Machine {
             let value = match name.as_str() {
                 "eventType" => metadata(&execution.event, "eventType"),
                 "correlationId" => metadata(&execution.event, "correlationId"),
+                "clientCorrelationId" => metadata(&execution.event, "clientCorrelationId"),
                 "data" => execution.event.get("data").cloned().unwrap_or_default(),
                 "executionArn" => json!(execution.arn),
                 "retries" => json!(execution.retries),
@@ -88,9 +90,19 @@ impl Machine {
                 Some("{% $states.result.status = 'SUCCESS' %}") => {
                     json!(result.get("status") == Some(&json!("SUCCESS")))
                 }
+                Some("{% $states.input.detail.metadata.eventType %}") => metadata(&execution.event, "eventType"),
                 Some("{% $states.result.booking %}") => result.get("booking").cloned().unwrap_or_default(),
                 Some("{% $states.result.failure %}") => result.get("failure").cloned().unwrap_or_default(),
                 Some("{% $states.result.direction %}") => result.get("direction").cloned().unwrap_or_default(),
+                Some("{% $states.result.late %}") => result.get("late").cloned().unwrap_or_default(),
+                Some(
+                    "{% $states.result.late ? {'step': 'Verify Hold', 'error': 'HoldExpired', 'cause': ''} : $failure %}",
+                ) if result.get("late") == Some(&json!(true)) => {
+                    json!({ "step": "Verify Hold", "error": "HoldExpired", "cause": "" })
+                }
+                Some(text) if text.ends_with(": $failure %}") => {
+                    execution.variables.get("failure").cloned().unwrap_or_default()
+                }
                 None if variable == "trace" => trace(&execution.event),
                 other => panic!("{}: the test does not know what {variable} becomes by {other:?}", execution.state),
             };
@@ -131,6 +143,7 @@ impl Machine {
                     "{% $direction = 'BOOK' %}" => direction == Some("BOOK"),
                     "{% $direction = 'UNDO' %}" => direction == Some("UNDO"),
                     "{% $paid %}" => execution.variables.get("paid") == Some(&json!(true)),
+                    "{% $late %}" => execution.variables.get("late") == Some(&json!(true)),
                     other => panic!("{name}: the test does not know when {other} holds"),
                 }
             };
@@ -150,7 +163,11 @@ fn metadata(event: &Value, name: &str) -> Value {
 }
 
 fn trace(event: &Value) -> Value {
-    json!({ "correlationId": metadata(event, "correlationId"), "causationId": metadata(event, "eventId") })
+    json!({
+        "correlationId": metadata(event, "correlationId"),
+        "clientCorrelationId": metadata(event, "clientCorrelationId"),
+        "causationId": metadata(event, "eventId"),
+    })
 }
 
 /// The first of a state's retriers or catchers that an error of this name meets.

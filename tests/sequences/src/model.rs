@@ -1,11 +1,11 @@
-//! What there should be. One thing happens at a time here, and in full, so that a reader can check it in their head.
+//! The expected world. One thing happens at a time here, and in full, so that a reader can check it in their head.
 //!
 //! A call leads through stages, one for each write. A call that is not disturbed ends in the last; one that stops half-way, in any of them or
 //! where it began. Nothing of the product decides anything here: of its types only the names of statuses are used.
 
 use crate::provider::{Account, Intent};
 use boxoffice_inventory::domain::ReservationState;
-use boxoffice_payments::domain::Status as Payment;
+use boxoffice_payments::domain::{Method, Status as Payment, Tried};
 use boxoffice_tickets::domain::Status as Ticket;
 use std::fmt;
 
@@ -30,11 +30,30 @@ impl Card {
         }
     }
 
+    /// The card whose token has this digest.
+    pub fn tried(digest: &str) -> Self {
+        let all = [Self::Good, Self::Declined, Self::Refused];
+        let is_it =
+            |card: &Self| Tried::of(&card.token().parse().expect("a token"), Method::CreditCard).to_string() == digest;
+        all.into_iter().find(is_it).unwrap_or_else(|| panic!("no card was tried as {digest}"))
+    }
+
     /// The card of this token.
     pub fn of(token: &str) -> Self {
         let all = [Self::Good, Self::Declined, Self::Refused];
         all.into_iter().find(|card| card.token() == token).unwrap_or_else(|| panic!("no card {token}"))
     }
+}
+
+/// The state of a ticket's admissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admissions {
+    /// They are good.
+    Issued,
+    /// They were good.
+    Revoked,
+    /// There will be none.
+    Barred,
 }
 
 /// A booking, as it lies in the tables and in the provider's ledger.
@@ -45,10 +64,12 @@ pub struct Booking {
     pub quantity: u32,
     /// Whether its hold is over as soon as it begins.
     pub over: bool,
-    /// What it is to be charged to at once.
+    /// The card it is to be charged to at once.
     pub card: Option<Card>,
     /// The ticket and its version; none when the order did not come through.
     pub ticket: Option<(Ticket, u64)>,
+    /// Its admissions.
+    pub admissions: Option<Admissions>,
     /// Whether the buyer asked to cancel.
     pub wished: bool,
     /// Where its seats are counted, and the reservation's version.
@@ -57,16 +78,24 @@ pub struct Booking {
     pub closed: bool,
     /// The payment and its version.
     pub payment: Option<(Payment, u64)>,
-    /// What there is to charge, kept until the payment is settled.
+    /// The charge to make, kept until the payment is settled.
     pub instruction: Option<Card>,
-    /// Whether the provider's intent is recorded.
+    /// The number of this attempt at charging it.
+    pub attempt: u32,
+    /// How often it was declined.
+    pub declined: u32,
+    /// The card that was tried last.
+    pub tried: Option<Card>,
+    /// Whether the attempt's intent is recorded.
     pub intent: bool,
-    /// What the provider did.
+    /// The provider's acts.
     pub account: Account,
     /// The execution that took it on.
     pub holder: Option<String>,
     /// The execution that took its undoing on.
     pub undoer: Option<String>,
+    /// Whether the journal says that it was taken back.
+    pub taken_back: bool,
 }
 
 impl Booking {
@@ -77,15 +106,20 @@ impl Booking {
             over,
             card,
             ticket: None,
+            admissions: None,
             wished: false,
             seats: None,
             closed: false,
             payment: None,
             instruction: None,
+            attempt: 1,
+            declined: 0,
+            tried: None,
             intent: false,
             account: Account::default(),
             holder: None,
             undoer: None,
+            taken_back: false,
         }
     }
 
@@ -106,6 +140,17 @@ impl Booking {
         if !matches!(status, Payment::Pending | Payment::Processing) {
             self.instruction = None;
         }
+    }
+
+    /// Declined: another card may follow, until the fifth.
+    fn is_declined(&mut self) {
+        self.declined += 1;
+        self.instruction = None;
+        if self.declined == 5 {
+            return self.payment_becomes(Payment::Failed);
+        }
+        self.payment_becomes(Payment::Pending);
+        (self.attempt, self.intent) = (self.attempt + 1, false);
     }
 
     fn paid(&self) -> Option<Payment> {
@@ -207,7 +252,7 @@ pub enum Call {
     Step {
         /// The booking it is about.
         booking: usize,
-        /// Which execution.
+        /// The execution.
         execution: usize,
         /// Its name, by which it claims.
         arn: String,
@@ -215,17 +260,17 @@ pub enum Call {
         state: String,
         /// The event that started the execution.
         event: &'static str,
-        /// Which of its invocations.
+        /// The number of its invocation.
         invocation: usize,
     },
 }
 
-/// What a call leads to: the world after each of its writes, and what it answers.
+/// The result of a call: the world after each of its writes, and the answer.
 #[derive(Debug, Clone)]
 pub struct Course {
     /// The world after each write, in order; empty when it writes nothing.
     pub stages: Vec<World>,
-    /// What it answers, in a word.
+    /// The answer, in a word.
     pub answer: String,
 }
 
@@ -266,19 +311,28 @@ impl Going {
         if !self.at(place).intent {
             let card = self.at(place).instruction.expect("what to charge, while it is being charged");
             if card == Card::Refused {
-                return self.write(place, |it| it.payment_becomes(Payment::Failed));
-            }
-            if self.at(place).account.intent == Intent::None {
-                self.write(place, |it| {
-                    (it.account.intent, it.account.card) = (Intent::Open, Some(card));
+                return self.write(place, |it| {
+                    it.tried = Some(card);
+                    it.is_declined();
                 });
             }
-            self.write(place, |it| it.intent = true);
+            if self.at(place).account.attempt < self.at(place).attempt {
+                self.write(place, |it| {
+                    it.account = Account { attempt: it.attempt, intent: Intent::Open, card: Some(card), ..it.account };
+                });
+            }
+            self.write(place, |it| (it.intent, it.tried) = (true, Some(card)));
         }
         let Account { intent, card, .. } = self.at(place).account;
         match intent {
             Intent::Open if card == Some(Card::Declined) => {
-                self.write(place, |it| it.payment_becomes(Payment::Failed));
+                self.write(place, |it| it.account.intent = Intent::Declined);
+                self.leave_behind(place);
+                self.write(place, Booking::is_declined);
+            }
+            Intent::Declined | Intent::LeftBehind => {
+                self.leave_behind(place);
+                self.write(place, Booking::is_declined);
             }
             Intent::None | Intent::Open => {
                 self.write(place, |it| {
@@ -291,6 +345,29 @@ impl Going {
         }
     }
 
+    /// Cancels the attempt's intent, because the payment goes on with another.
+    fn leave_behind(&mut self, place: usize) {
+        if matches!(self.at(place).account.intent, Intent::Open | Intent::Declined) {
+            self.write(place, |it| it.account.intent = Intent::LeftBehind);
+        }
+    }
+
+    /// Another card, in the place of an attempt that nobody heard the end of; whether that is how it went.
+    fn change_card(&mut self, place: usize, card: Card) -> bool {
+        if self.at(place).intent {
+            if matches!(self.at(place).account.intent, Intent::Charged | Intent::Refunded) {
+                self.write(place, |it| it.payment_becomes(Payment::Success));
+                return false;
+            }
+            self.leave_behind(place);
+        }
+        self.write(place, |it| {
+            it.payment_becomes(Payment::Processing);
+            (it.attempt, it.intent, it.instruction) = (it.attempt + 1, false, Some(card));
+        });
+        true
+    }
+
     /// Ends a payment that is not settled; one that turns out to have been charged ends as charged.
     fn end(&mut self, place: usize) {
         let (paid, intent, known) = (self.at(place).paid(), self.at(place).account.intent, self.at(place).intent);
@@ -298,7 +375,7 @@ impl Going {
             if matches!(intent, Intent::Charged | Intent::Refunded) {
                 return self.write(place, |it| it.payment_becomes(Payment::Success));
             }
-            if intent == Intent::Open {
+            if matches!(intent, Intent::Open | Intent::Declined) {
                 self.write(place, |it| it.account.intent = Intent::Cancelled);
             }
         }
@@ -323,6 +400,9 @@ impl Going {
             }
             return if holder.as_deref() == Some(arn) { "BOOK" } else { "NOTHING" };
         }
+        if self.at(place).taken_back {
+            return "NOTHING";
+        }
         match undoer {
             Some(undoer) if undoer != arn => "NOTHING",
             Some(_) => "UNDO",
@@ -340,13 +420,11 @@ impl Going {
         match state {
             "Claim Saga" => return self.claim(place, arn, event).into(),
             "Verify Hold" if !it.seats_are(ReservationState::Held) => return "HoldLost".into(),
-            "Verify Hold" if it.over => return "HoldExpired".into(),
             "Initiate Payment" => {
-                if it.payment.is_none() {
-                    let status = if it.instruction.is_some() { Payment::Processing } else { Payment::Pending };
-                    self.write(place, |it| it.payment_becomes(status));
+                // The booking's own attempt is the saga's; one that the buyer started is the buyer's.
+                if it.payment == Some((Payment::Processing, 1)) {
+                    self.charge(place);
                 }
-                self.charge(place);
                 return match self.at(place).paid() {
                     Some(Payment::Failed) => "PaymentDeclined".into(),
                     Some(Payment::Expired | Payment::Refunded) => "PaymentVoided".into(),
@@ -371,17 +449,27 @@ impl Going {
             "Confirm Ticket" => match (it.status(), it.wished) {
                 (Some(Ticket::Confirmed), _) => {}
                 (Some(Ticket::Pending), false) if !it.seats_are(ReservationState::Held) => return "HoldLost".into(),
+                (Some(Ticket::Pending), false) if it.admissions.is_some() => return "TicketNotPending".into(),
                 (Some(Ticket::Pending), false) => self.write(place, |it| {
                     it.ticket_becomes(Ticket::Confirmed);
                     it.seats_become(ReservationState::Sold);
+                    it.admissions = Some(Admissions::Issued);
                 }),
                 _ => return "TicketNotPending".into(),
             },
+            "Revoke Admissions" => {
+                let revoked = match it.admissions {
+                    None => Admissions::Barred,
+                    Some(Admissions::Issued) => Admissions::Revoked,
+                    Some(done) => done,
+                };
+                if it.admissions != Some(revoked) {
+                    self.write(place, |it| it.admissions = Some(revoked));
+                }
+            }
             "Reverse Payment" => {
-                match it.paid() {
-                    None => self.write(place, |it| it.payment_becomes(Payment::Expired)),
-                    Some(Payment::Pending | Payment::Processing) => self.end(place),
-                    Some(_) => {}
+                if let Some(Payment::Pending | Payment::Processing) = it.paid() {
+                    self.end(place);
                 }
                 if self.at(place).paid() == Some(Payment::Success) {
                     self.give_back(place);
@@ -400,6 +488,9 @@ impl Going {
                 if it.status() != Some(Ticket::Cancelled) {
                     self.write(place, |it| it.ticket_becomes(Ticket::Cancelled));
                 }
+                // A run that fails says so, whatever another run has said before.
+                self.write(place, |it| it.taken_back = false);
+                self.write(place, |it| it.taken_back = true);
             }
             other => panic!("the model does not know what {other} does"),
         }
@@ -419,19 +510,32 @@ impl Going {
                 self.write(place, |it| {
                     it.ticket_becomes(Ticket::Pending);
                     it.seats_become(ReservationState::Held);
+                    it.payment_becomes(if it.card.is_some() { Payment::Processing } else { Payment::Pending });
                     it.instruction = it.card;
                 });
                 "booked".into()
             }
             Call::Pay(place, card) => {
-                match self.at(place).paid() {
+                let it = self.at(place);
+                match it.paid() {
                     None => return "no payment".into(),
-                    Some(Payment::Pending) if self.at(place).over => return "too late".into(),
+                    Some(status @ (Payment::Pending | Payment::Success | Payment::Failed))
+                        if it.tried == Some(card) =>
+                    {
+                        return status.to_string();
+                    }
+                    Some(Payment::Pending) if it.over => return "too late".into(),
+                    Some(Payment::Processing) if it.over && !it.intent => return "too late".into(),
                     Some(Payment::Pending) => self.write(place, |it| {
                         it.payment_becomes(Payment::Processing);
                         it.instruction = Some(card);
                     }),
-                    Some(Payment::Processing) => {}
+                    Some(Payment::Processing) => {
+                        let another = it.instruction.is_some_and(|charged| charged != card);
+                        if another && !it.over && !self.change_card(place, card) {
+                            return Payment::Success.to_string();
+                        }
+                    }
                     Some(_) => return "not pending".into(),
                 }
                 self.charge(place);
@@ -453,6 +557,9 @@ impl Going {
                     Some(status) => {
                         self.write(place, |it| {
                             it.wished = true;
+                            if it.admissions == Some(Admissions::Issued) {
+                                it.admissions = Some(Admissions::Revoked);
+                            }
                             it.ticket_becomes(status);
                         });
                         "wished".into()
@@ -488,7 +595,7 @@ impl Going {
     }
 }
 
-/// What this call leads to from here.
+/// The result of this call from here.
 pub fn course(start: &World, call: &Call) -> Course {
     let mut going = Going { world: start.clone(), stages: Vec::new() };
     let answer = going.call(call);

@@ -1,4 +1,4 @@
-//! What a sequence is made of, in words and at random.
+//! The moves of a sequence, in words and at random.
 //!
 //! A booking or an execution goes by its place among those there are, wrapping around, so that every part of a sequence is a sequence too:
 //! that is what lets the shortest failing one be found by leaving moves out. A move that has no subject, or comes too late, does nothing.
@@ -7,7 +7,7 @@ use crate::{model::Card, wire::Mishap};
 use proptest::prelude::*;
 use std::fmt;
 
-/// Which event starts an execution.
+/// The event that starts an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// The ticket was created.
@@ -65,7 +65,7 @@ pub enum Move {
     Trouble(usize, usize, Mishap),
 }
 
-/// What disturbs a move.
+/// A disturbance of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disturbance {
     /// Its write of this number, from 0, meets a mishap. Where it was a step's last try, the execution turns back.
@@ -79,9 +79,9 @@ pub enum Disturbance {
 /// A move, and what disturbs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
-    /// What is done.
+    /// The move itself.
     pub what: Move,
-    /// What comes in between.
+    /// The disturbance in between.
     pub disturbance: Option<Disturbance>,
 }
 

@@ -4,13 +4,13 @@
 //! has done some of its writes, in order, and no more. Overtaken in the middle by another, the two together come to what they would one after the
 //! other, the rest of the first decided anew on what the other left. At every step the seats add up, and every other booking is untouched.
 //!
-//! In the end every event is delivered, every unanswered refund is asked for again and every execution goes on to its end, as on AWS; then design section 8's
-//! rules are checked by themselves, without the model.
+//! In the end every event is delivered, every unanswered refund is asked for again and every execution goes on to its end, as on AWS; then the invariants of
+//! docs/ARCHITECTURE.md are checked by themselves, without the model.
 
 use crate::{
     house::{Answer, House, Ordered},
     machine::{AWAIT_PAYMENT, Execution},
-    model::{Booking, Call, World, course},
+    model::{Admissions, Booking, Call, World, course},
     moves::{Disturbance, Event, Move, Turn},
     wire::{self, Mishap},
 };
@@ -334,7 +334,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// What the executions hear: the buyer's payment, and then the outcome of their own step.
+    /// The messages to the executions: the buyer's payment, and then the outcome of their own step.
     fn answered(&mut self, call: &Call, outcome: Option<Result<Value, StepFailure>>, last: bool) {
         let told: Vec<_> = self.house.listener.heard().into_iter().skip(self.heard).collect();
         self.heard += told.len();
@@ -365,13 +365,16 @@ impl Play<'_> {
             return;
         }
         match outcome {
-            // It has left word, and goes on when it is told.
+            // It has stored its task token, and continues when the token is answered.
             Ok(_) if state == AWAIT_PAYMENT => {}
             Ok(result) => self.house.machine.succeeded(execution, &result),
             Err(failure) => {
                 // What has no way back but by an operator is tried until it works.
                 let last = last
-                    && !matches!(state.as_str(), "Claim Saga" | "Reverse Payment" | "Release Hold" | "Cancel Ticket");
+                    && !matches!(
+                        state.as_str(),
+                        "Claim Saga" | "Revoke Admissions" | "Reverse Payment" | "Release Hold" | "Cancel Ticket"
+                    );
                 self.house.machine.failed(execution, failure.name(), last);
             }
         }
@@ -474,7 +477,7 @@ impl Play<'_> {
         undelivered
     }
 
-    /// What must hold of everything at rest, whatever the model thinks.
+    /// The rules that must hold of everything at rest, whatever the model says.
     async fn check(&self) -> Result<(), Broken> {
         for running in &self.executions {
             let state = &running.execution.state;
@@ -498,13 +501,19 @@ impl Play<'_> {
             if is(Ticket::Confirmed) {
                 holds!(moved == (1, 0), "a confirmed ticket is charged once; {}", told());
                 holds!(seats == Some(ReservationState::Sold), "a confirmed ticket has its seats; {}", told());
+                holds!(booking.admissions == Some(Admissions::Issued), "a confirmed ticket admits; {}", told());
                 sold += booking.quantity;
             } else {
                 holds!(moved.0 == moved.1 && moved.0 <= 1, "a cancelled ticket has no money; {}", told());
                 holds!(seats == Some(ReservationState::Released), "a cancelled ticket has no seat; {}", told());
+                holds!(booking.admissions != Some(Admissions::Issued), "a cancelled ticket admits nobody; {}", told());
             }
             held += if seats == Some(ReservationState::Held) { booking.quantity } else { 0 };
             holds!(booking.instruction.is_none(), "what to charge is kept after the end; {}", told());
+            let ordered = self.ordered.get(place).expect("a place");
+            let pool = self.house.tickets.pool(ordered.buyer(), self.event).await.expect("an answer");
+            let taken = if is(Ticket::Confirmed) { i64::from(booking.quantity) } else { 0 };
+            holds!((pool.held, pool.taken) == (0, taken), "the buyer's pool is {pool:?}; {}", told());
             let saga = self.house.saga_status(id).await;
             let ended = if is(Ticket::Confirmed) { "Completed" } else { "Compensated" };
             holds!(format!("{saga:?}") == format!("Some({ended})"), "the saga is {saga:?}; {}", told());
@@ -512,6 +521,14 @@ impl Play<'_> {
                 (id.to_string(), booking.ticket.map(|(_, version)| version)),
                 (id.payment().to_string(), booking.payment.map(|(_, version)| version)),
                 (id.reservation().to_string(), booking.seats.map(|(_, version)| version)),
+                (
+                    id.admission(1).expect("a first admission").to_string(),
+                    booking.admissions.map(|admissions| match admissions {
+                        Admissions::Issued => 1,
+                        Admissions::Revoked => 2,
+                        Admissions::Barred => 0,
+                    }),
+                ),
             ] {
                 self.one_event_a_change(&aggregate, version.unwrap_or(0)).await?;
             }
@@ -541,7 +558,7 @@ fn place_of(call: &Call) -> Option<usize> {
     }
 }
 
-/// What the state machine sees of a step whose process died.
+/// The state machine's view of a step whose process died.
 fn died() -> Result<Value, StepFailure> {
     Err(StepFailure::Transient("the process died".into()))
 }

@@ -4,14 +4,15 @@ use crate::{model::Card, wire};
 use boxoffice_kernel::PaymentId;
 use boxoffice_payments::{
     domain::{IntentId, MethodToken, Payment},
-    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    refund::{self, Refund},
 };
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// What became of an intent.
+/// The fate of an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Intent {
     /// There is none.
@@ -19,22 +20,28 @@ pub enum Intent {
     None,
     /// No money has moved.
     Open,
+    /// The card was declined; another could still be charged.
+    Declined,
     /// The money is ours.
     Charged,
     /// No money will move.
     Cancelled,
+    /// No money will move, and the payment went on with another intent.
+    LeftBehind,
     /// The money was ours, and was given back.
     Refunded,
 }
 
-/// What the provider did for one payment.
+/// The provider's acts for one payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Account {
-    /// Where its intent is.
+    /// The last attempt it has heard of; 0 when there was none.
+    pub attempt: u32,
+    /// Where that attempt's intent is.
     pub intent: Intent,
     /// The card it is charged to.
     pub card: Option<Card>,
-    /// How often money was taken.
+    /// How often money was taken, by whichever attempt.
     pub charges: u32,
     /// How often money was given back.
     pub refunds: u32,
@@ -44,6 +51,7 @@ pub struct Account {
 #[derive(Debug, Clone, Default)]
 pub struct Provider {
     ledger: Arc<Mutex<HashMap<String, Account>>>,
+    made: Arc<Mutex<HashMap<String, refund::Seen>>>,
     forgetful: bool,
 }
 
@@ -57,32 +65,56 @@ impl Provider {
         self.ledger.lock().expect("a test that has not panicked")
     }
 
-    /// What it did for this payment.
+    /// The refund made of each payment.
+    fn made(&self) -> MutexGuard<'_, HashMap<String, refund::Seen>> {
+        self.made.lock().expect("a test that has not panicked")
+    }
+
+    /// Its acts for this payment.
     pub fn account(&self, payment: PaymentId) -> Account {
         self.ledger().get(&name(payment)).copied().unwrap_or_default()
     }
 
-    async fn act<T>(&self, name: String, act: impl FnOnce(&mut Account) -> T) -> Result<T, GatewayError> {
-        let acting = async { Ok(act(self.ledger().entry(name).or_default())) };
+    async fn act<T>(&self, payment: String, act: impl FnOnce(&mut Account) -> T) -> Result<T, GatewayError> {
+        let acting = async { Ok(act(self.ledger().entry(payment).or_default())) };
         wire::send(true, acting, || Err(GatewayError::Unavailable("the answer got lost".into()))).await
     }
 }
 
-/// An intent's id says whose it is.
 fn name(payment: PaymentId) -> String {
     format!("pi_{payment}")
 }
 
+/// An intent's id says whose it is, and of which attempt.
+fn whose(intent: &IntentId) -> (String, u32) {
+    let id = intent.to_string();
+    let (payment, attempt) = id.rsplit_once('_').expect("an id of ours");
+    (payment.to_owned(), attempt.parse().expect("a number"))
+}
+
+fn charge(account: &Account, attempt: u32) -> Charge {
+    if attempt < account.attempt {
+        return Charge::Declined { reason: "card_declined".into() };
+    }
+    match account.intent {
+        Intent::None => panic!("an intent that was never opened"),
+        Intent::Open => Charge::Unconfirmed,
+        Intent::Declined | Intent::LeftBehind => Charge::Declined { reason: "card_declined".into() },
+        Intent::Charged | Intent::Refunded => Charge::Succeeded,
+        Intent::Cancelled => Charge::Cancelled,
+    }
+}
+
 impl PaymentGateway for Provider {
     async fn open(&self, payment: &Payment, token: &MethodToken) -> Result<Opened, GatewayError> {
-        let (name, card) = (name(payment.id), Card::of(token.reveal()));
-        let id = name.parse().expect("an id");
-        self.act(name, |account| {
+        let (attempt, card) = (payment.attempt, Card::of(token.reveal()));
+        let id = format!("{}_{attempt}", name(payment.id)).parse().expect("an id");
+        self.act(name(payment.id), |account| {
             if card == Card::Refused {
                 return Opened::Declined { reason: "card_not_supported".into() };
             }
-            if account.intent == Intent::None {
-                *account = Account { intent: Intent::Open, card: Some(card), ..*account };
+            if account.attempt < attempt {
+                *account = Account { attempt, intent: Intent::Open, card: Some(card), ..*account };
             }
             Opened::Intent(id)
         })
@@ -90,39 +122,89 @@ impl PaymentGateway for Provider {
     }
 
     async fn confirm(&self, payment: &Payment, intent: &IntentId) -> Result<Charge, GatewayError> {
-        assert_eq!(intent.to_string(), name(payment.id), "another payment's intent");
-        self.act(intent.to_string(), |account| match account.intent {
-            Intent::None => panic!("a charge of an intent that was never opened"),
-            Intent::Open if account.card == Some(Card::Declined) => Charge::Declined { reason: "card_declined".into() },
-            Intent::Cancelled => Charge::Cancelled,
-            Intent::Open => {
-                (account.intent, account.charges) = (Intent::Charged, account.charges + 1);
-                Charge::Succeeded
+        let (name_of_intent, attempt) = whose(intent);
+        assert_eq!(
+            (name_of_intent.as_str(), attempt),
+            (name(payment.id).as_str(), payment.attempt),
+            "another's intent"
+        );
+        self.act(name_of_intent, |account| {
+            if attempt == account.attempt {
+                match account.intent {
+                    Intent::Open if account.card == Some(Card::Declined) => account.intent = Intent::Declined,
+                    Intent::Open => (account.intent, account.charges) = (Intent::Charged, account.charges + 1),
+                    Intent::Charged | Intent::Refunded => account.charges += u32::from(self.forgetful),
+                    _ => {}
+                }
             }
-            Intent::Charged | Intent::Refunded => {
-                account.charges += u32::from(self.forgetful);
-                Charge::Succeeded
-            }
+            charge(account, attempt)
         })
         .await
     }
 
-    async fn cancel(&self, intent: &IntentId) -> Result<Cancellation, GatewayError> {
-        self.act(intent.to_string(), |account| match account.intent {
-            Intent::Charged | Intent::Refunded => Cancellation::AlreadySucceeded,
-            Intent::None | Intent::Open | Intent::Cancelled => {
-                account.intent = Intent::Cancelled;
-                Cancellation::Cancelled
+    async fn look(&self, intent: &IntentId) -> Result<Option<Seen>, GatewayError> {
+        let (name, attempt) = whose(intent);
+        let payment = name.strip_prefix("pi_").and_then(|id| id.parse().ok());
+        let looking = async {
+            let account = self.ledger().get(&name).copied();
+            Ok(account.map(|account| {
+                if self.forgetful && account.intent == Intent::Charged {
+                    // It has forgotten that it was asked.
+                    return Seen { payment, charge: Charge::Unconfirmed };
+                }
+                Seen { payment, charge: charge(&account, attempt) }
+            }))
+        };
+        wire::send(false, looking, || Err(GatewayError::Unavailable("the answer got lost".into()))).await
+    }
+
+    async fn cancel(&self, intent: &IntentId, called_off: CalledOff) -> Result<Cancellation, GatewayError> {
+        let (name, attempt) = whose(intent);
+        self.act(name, |account| {
+            if attempt < account.attempt {
+                return Cancellation::Cancelled;
             }
+            match account.intent {
+                Intent::Charged | Intent::Refunded => return Cancellation::AlreadySucceeded,
+                Intent::None | Intent::Cancelled | Intent::LeftBehind => {}
+                Intent::Open | Intent::Declined => {
+                    account.intent = match called_off {
+                        CalledOff::Attempt => Intent::LeftBehind,
+                        CalledOff::Payment => Intent::Cancelled,
+                    };
+                }
+            }
+            Cancellation::Cancelled
         })
         .await
     }
 
-    async fn refund(&self, _: &Payment, intent: &IntentId) -> Result<(), GatewayError> {
-        self.act(intent.to_string(), |account| match account.intent {
-            Intent::Charged => (account.intent, account.refunds) = (Intent::Refunded, account.refunds + 1),
-            Intent::Refunded => account.refunds += u32::from(self.forgetful),
-            Intent::None | Intent::Open | Intent::Cancelled => panic!("a refund of what was never charged"),
+    async fn moved(&self, intent: &IntentId) -> Result<Moved, GatewayError> {
+        let name = whose(intent).0;
+        let looking = async {
+            let made = self.made().get(&name).cloned();
+            // Asked again, it has forgotten what it did.
+            let refunds = if self.forgetful { Vec::new() } else { made.into_iter().collect() };
+            Ok(Moved { refunds, ..Moved::default() })
+        };
+        wire::send(false, looking, || Err(GatewayError::Unavailable("the answer got lost".into()))).await
+    }
+
+    async fn refund(&self, _: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
+        let name = whose(intent).0;
+        let ours = Some((refund.id, refund.attempt));
+        let id = format!("re_{}", refund.id).parse().expect("an id");
+        let seen =
+            refund::Seen { id, ours, amount: refund.amount, state: refund::State::Succeeded, failure_reason: None };
+        let made = seen.clone();
+        self.act(name.clone(), |account| {
+            match account.intent {
+                Intent::Charged => (account.intent, account.refunds) = (Intent::Refunded, account.refunds + 1),
+                Intent::Refunded => account.refunds += u32::from(self.forgetful),
+                other => panic!("a refund of what was never charged: {other:?}"),
+            }
+            self.made().insert(name, made);
+            Returned::Refund(seen)
         })
         .await
     }

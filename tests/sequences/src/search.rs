@@ -40,7 +40,7 @@ pub struct Search {
     pub cases: u32,
     /// The most moves of one.
     pub longest: usize,
-    /// What they follow from.
+    /// The states that they follow from.
     pub seed: u64,
     /// How long to look for a shorter one.
     pub shrink_for: Duration,

@@ -1,4 +1,4 @@
-//! What a step says to the outside, request by request: to DynamoDB, to the payment provider, to Step Functions.
+//! A step's requests to the outside, one by one: to DynamoDB, to the payment provider, to Step Functions.
 //!
 //! Every client of a test's house is on this wire. A call that runs on a wire of its own has its requests counted, and one of them may meet a
 //! mishap; a call that does not is left alone. Which call a request belongs to is known by the task that sends it.
@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::sync::{Notify, Semaphore};
 
-/// What happens to one request that may write. A read is never in doubt: to die before it is to have died after the write before it.
+/// The fate of one request that may write. A read is never in doubt: to die before it is to have died after the write before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mishap {
     /// The process dies before it is sent.
@@ -113,7 +113,7 @@ pub(crate) async fn send<T>(writes: bool, act: impl Future<Output = T>, lost: im
     pending().await
 }
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ran<T> {
     /// Its answer; none when its process died.

@@ -83,7 +83,7 @@ impl Database {
         }
     }
 
-    /// What this implementation is called.
+    /// The implementation's name.
     pub fn name(&self) -> &str {
         &self.endpoint.name
     }

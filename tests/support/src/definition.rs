@@ -29,12 +29,15 @@ pub enum Table {
     /// Users, and their names and addresses.
     #[serde(rename = "UsersTable")]
     Users,
-    /// Whose tokens stand, refresh tokens, and failed log-ins.
+    /// The sessions, refresh tokens and failed log-ins.
     #[serde(rename = "SessionsTable")]
     Sessions,
     /// Messages to users, and where users are reached.
     #[serde(rename = "NotificationsTable")]
     Notifications,
+    /// Admissions, check-in lists, devices and passages.
+    #[serde(rename = "AdmissionsTable")]
+    Admissions,
     /// Read models.
     #[serde(rename = "ViewsTable")]
     Views,
@@ -56,7 +59,7 @@ struct Resource {
     properties: Properties,
 }
 
-/// What CloudFormation creates a table from.
+/// The part of the template that CloudFormation creates a table from.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Properties {

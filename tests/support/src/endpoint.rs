@@ -1,4 +1,4 @@
-//! Which DynamoDB implementations there are, and how to reach them.
+//! The DynamoDB implementations at hand, and how to reach them.
 
 use aws_config::{Region, SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
@@ -15,13 +15,13 @@ use tokio::sync::Semaphore;
 
 /// Names the implementations: `emulator=http://127.0.0.1:4566,moto=http://127.0.0.1:5005`.
 const VARIABLE: &str = "BOXOFFICE_DYNAMODB_ENDPOINTS";
-/// What to do when they are not there. A store test never passes by not having run.
+/// The advice when none is there. A store test never passes by not having run.
 pub(crate) const REMEDY: &str = "`make test-unit` starts both DynamoDBs and runs the store tests on them";
 
 /// A DynamoDB implementation.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// What it is called in failures.
+    /// The name in failures.
     pub name: String,
     /// Where it answers.
     pub url: String,

@@ -1,4 +1,4 @@
-//! What a test wrote to the event store, held against its contracts.
+//! The events that a test wrote to the event store, checked by their contracts.
 
 use crate::{Database, Table};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,13 +9,13 @@ use std::{collections::BTreeMap, fmt::Display};
 /// An event as it lies in the store.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// What it is about.
+    /// The aggregate.
     pub aggregate_id: String,
     /// Its number within that, from 1.
     pub version: u64,
     /// Its name on the bus.
     pub event_type: String,
-    /// What goes on the bus, byte for byte.
+    /// The event's bytes on the bus.
     pub detail: String,
 }
 
@@ -34,7 +34,7 @@ impl Recorded {
         }
     }
 
-    /// What the context states.
+    /// The facts that the context states.
     pub fn data(&self) -> Value {
         let detail: Value = serde_json::from_str(&self.detail).expect("an event's detail is JSON");
         detail.get("data").cloned().expect("an event has data")

@@ -1,4 +1,4 @@
-//! What the contexts' store tests share: fresh tables on every DynamoDB at hand, and what must hold in them.
+//! The contexts' store tests share this: fresh tables on every DynamoDB at hand, and the rules that must hold in them.
 //!
 //! | Module | Holds |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | [`endpoint`] | which implementations there are, and how to reach them |
 //! | [`events`] | what a test wrote to the event store, held against its contracts |
 //! | [`listener`] | a service that is only told things, and remembers what |
+//! | [`meter`] | how often DynamoDB was read |
 //! | [`seats`] | an event's seats as they lie in the table, and the rules they must keep |
 //! | [`stream`] | a record of the event store's stream |
 //!
@@ -21,6 +22,7 @@ pub mod definition;
 pub mod endpoint;
 pub mod events;
 pub mod listener;
+pub mod meter;
 pub mod seats;
 pub mod stream;
 
@@ -28,11 +30,12 @@ pub use database::{Database, for_each_dynamodb};
 pub use definition::Table;
 pub use events::Recorded;
 pub use listener::Listener;
+pub use meter::Meter;
 pub use seats::Seats;
 
-use boxoffice_kernel::{EventId, Trace};
+use boxoffice_kernel::{Actor, Trace};
 
 /// Where a test's changes come from.
 pub fn trace() -> Trace {
-    Trace { correlation_id: EventId::generate().into(), causation_id: "store-test".into() }
+    Trace::begun("store-test", Actor::System)
 }

@@ -16,12 +16,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// What a call is answered with: a status and a body.
+/// The answer to a call: a status and a body.
 pub type Reply = (u16, Value);
 
 type Script = Arc<dyn Fn(&str, &Value) -> Reply + Send + Sync>;
 
-/// What was said to the service.
+/// The calls that the service got.
 #[derive(Clone)]
 pub struct Listener {
     heard: Arc<Mutex<Vec<(String, Value)>>>,
@@ -76,7 +76,7 @@ impl Listener {
     }
 }
 
-/// What is asked for: by name, or of a service that knows its operations by their paths, by the path's last part.
+/// The operation: by name, or of a service that knows its operations by their paths, by the path's last part.
 fn operation(request: &HttpRequest) -> String {
     let path = || request.uri().split('?').next().unwrap_or_default().rsplit('/').next();
     let named = request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next());

@@ -4,14 +4,18 @@ use crate::{table::Column, tokens::Forge};
 use boxoffice_e2e::{
     Booking, BoxOffice, Card, Failure, Outcome, Person, Show,
     http::Request,
+    mailbox::DEVICE_THAT_IS_GONE,
     model::Notification,
     story::{Body, fresh, in_days},
 };
 use boxoffice_runtime::routes::Route;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// What the calls are about, and who makes them.
+/// A refund that no payment has.
+const NO_REFUND: &str = "rfd_01970000000070008000000000000001";
+
+/// The subjects of the calls, and their callers.
 #[derive(Debug)]
 pub(crate) struct Stage {
     house: BoxOffice,
@@ -21,13 +25,15 @@ pub(crate) struct Stage {
     show: Show,
     booking: Booking,
     welcome: Notification,
+    /// A message to somebody whose device is gone: sending it again fails again, and does no harm.
+    failed: Notification,
 }
 
 /// A request, in nobody's name yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) request: Request,
-    /// Who makes it, where it is not who usually does: what it does would be in the way of other calls.
+    /// The caller, where it is not the usual one: the call's effect would be in the way of other calls.
     pub(crate) caller: Option<Person>,
 }
 
@@ -43,9 +49,15 @@ impl Stage {
         let (forge, other, show) = (Forge::open(&house).await?, house.somebody().await?, house.show(1000).await?);
         let booking = show.order(1).paid_with(Card::Good).booked().await?;
         booking.until_confirmed().await?;
+        house.verified(&house.buyer).await?;
         let welcome = house.until_notified(&house.buyer, 1).await?.pop();
         let welcome = welcome.ok_or_else(|| Failure::new("the owner was not welcomed"))?;
-        Ok(Self { house, forge, other, show, booking, welcome })
+        let with_device = Body::user().with("notificationChannel", "PUSH").with("pushEndpoint", DEVICE_THAT_IS_GONE);
+        let lost = Person::register_as(&house.api, &with_device).await?;
+        house.verified(&lost).await?;
+        let failed = house.until_notified(&lost, 1).await?.pop();
+        let failed = failed.ok_or_else(|| Failure::new("nobody was told that their device is gone"))?;
+        Ok(Self { house, forge, other, show, booking, welcome, failed })
     }
 
     /// The token of who calls.
@@ -82,8 +94,25 @@ impl Stage {
 
     async fn ended(&self) -> Outcome<Booking> {
         let booking = self.show.order(1).paid_with(Card::Declined).booked().await?;
-        booking.until_cancelled("PAYMENT_DECLINED").await?;
+        booking.declined_for_good().await?;
         Ok(booking)
+    }
+
+    /// A check-in list of the show.
+    async fn list(&self) -> Outcome<String> {
+        let path = format!("/inventory/{}/check-in-lists", self.show.id());
+        let list =
+            self.house.api.post(&path).json(&json!({ "name": "Door" })).bearer(&self.house.manager.token().await?);
+        let list: Value = list.send().await?.answer(201)?;
+        Ok(list.get("id").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// A device of a list of the show.
+    async fn device(&self) -> Outcome<String> {
+        let path = format!("/check-in-lists/{}/devices", self.list().await?);
+        let device = self.house.api.post(&path).json(&json!({ "label": "North" }));
+        let device: Value = device.bearer(&self.house.manager.token().await?).send().await?.answer(201)?;
+        Ok(device.get("id").and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
     /// The call of this route that its owner could make; who it is for says only who else will make it.
@@ -106,14 +135,82 @@ impl Stage {
                 let request = api.change_password(&caller.account.password, &fresh("another secret"));
                 Ok(Call { request, caller: Some(caller) })
             }
+            ("POST", path @ "/users/password-reset") => {
+                Ok(api.post(path).json(&json!({ "email": format!("{}@example.org", fresh("nobody")) })).into())
+            }
+            // Refused for a reason of its own: none was begun, or there is none.
+            ("POST", path @ "/users/me/second-factor/confirm") => {
+                Ok(api.post(path).json(&json!({ "code": "287082" })).into())
+            }
+            ("DELETE", path @ "/users/me/second-factor") => {
+                Ok(Call { request: api.delete(path), caller: Some(self.newcomer(column).await?) })
+            }
+            ("POST", path @ "/users/me/second-factor") => {
+                Ok(Call { request: api.post(path), caller: Some(self.newcomer(column).await?) })
+            }
+            ("POST", path @ "/users/{id}/second-factor/reset") => {
+                let path = path.replace("{id}", house.somebody().await?.id());
+                Ok(api.post(&path).json(&json!({ "reason": "A try." })).into())
+            }
+            ("POST", path @ ("/users/me/email-verification" | "/users/me/phone-verification")) => {
+                Ok(api.post(path).into())
+            }
+            // Refused for a reason of its own: the token was never sent.
+            ("POST", path @ "/users/password-reset/confirm") => {
+                Ok(api.post(path).json(&json!({ "token": "made up", "newPassword": fresh("a secret") })).into())
+            }
+            ("POST", path @ ("/users/email-verification" | "/users/phone-verification")) => {
+                Ok(api.post(path).json(&json!({ "token": "made up" })).into())
+            }
+            ("POST", "/inventory/{id}/check-in-lists") => Ok(api
+                .post(&format!("/inventory/{}/check-in-lists", show.id()))
+                .json(&json!({ "name": "Door" }))
+                .into()),
+            ("GET", "/inventory/{id}/check-in-lists") => get(format!("/inventory/{}/check-in-lists", show.id())),
+            ("GET", path) if path.starts_with("/check-in-lists/{id}") => get(path.replace("{id}", &self.list().await?)),
+            ("POST", path @ "/check-in-lists/{id}/devices") => {
+                Ok(api.post(&path.replace("{id}", &self.list().await?)).json(&json!({ "label": "North" })).into())
+            }
+            // Refused for a reason of its own: nobody has passed.
+            ("POST", path @ "/check-in-lists/{id}/undo") => {
+                let undo = json!({ "admissionId": format!("adm_{}000001", booking.id().trim_start_matches("tkt_")) });
+                Ok(api.post(&path.replace("{id}", &self.list().await?)).json(&undo).into())
+            }
+            ("GET", path @ "/devices/{id}/scans.csv") => get(path.replace("{id}", &self.device().await?)),
+            ("DELETE", path @ "/devices/{id}") => Ok(api.delete(&path.replace("{id}", &self.device().await?)).into()),
+            ("POST", path @ "/devices/enrol") => Ok(api.post(path).json(&json!({ "token": "made up" })).into()),
+            ("POST", path @ "/check-ins") => Ok(api.post(path).json(&json!({})).into()),
+            ("GET", "/scanner/{file}") => get("/scanner/scanner.js".into()),
+            ("GET", "/tickets/{id}/admissions") => get(format!("/tickets/{}/admissions", booking.id())),
+            ("GET", path @ ("/admissions/{id}" | "/admissions/{id}/code.svg")) => {
+                get(path.replace("{id}", &format!("adm_{}000001", booking.id().trim_start_matches("tkt_"))))
+            }
             ("GET", "/users/role/{role}") => get("/users/role/USER".into()),
             ("GET", "/users/username/{username}") => get(format!("/users/username/{}", user.username)),
+            ("POST", path @ "/users/lookup") => Ok(api.post(path).json(&json!({ "email": user.email })).into()),
             ("GET", "/users/email/{email}") => get(format!("/users/email/{}", user.email)),
             ("GET", "/users/{id}") => get(format!("/users/{}", user.id)),
             ("PUT", "/users/{id}") => Ok(api.put_user(&user.id, &json!({ "firstName": "Kim" })).into()),
             ("DELETE", "/users/{id}") => {
                 let leaving = house.somebody().await?;
                 let request = api.delete(&format!("/users/{}", leaving.id()));
+                Ok(Call { request, caller: (column == Column::Theirs).then_some(leaving) })
+            }
+            ("POST", path @ ("/users/{id}/suspend" | "/users/{id}/reinstate")) => {
+                let path = path.replace("{id}", house.somebody().await?.id());
+                Ok(api.post(&path).json(&json!({ "reason": "A try." })).into())
+            }
+            ("GET", "/users/{id}/sessions") => get(format!("/users/{}/sessions", user.id)),
+            ("DELETE", "/users/{id}/sessions") => {
+                let leaving = house.somebody().await?;
+                let request = api.delete(&format!("/users/{}/sessions", leaving.id()));
+                Ok(Call { request, caller: (column == Column::Theirs).then_some(leaving) })
+            }
+            ("DELETE", "/users/{id}/sessions/{sessionId}") => {
+                let leaving = house.somebody().await?;
+                leaving.log_in().await?;
+                let request =
+                    api.delete(&format!("/users/{}/sessions/{}", leaving.id(), leaving.newest_session().await?));
                 Ok(Call { request, caller: (column == Column::Theirs).then_some(leaving) })
             }
             ("GET", "/users/{id}/bookings") => get(format!("/users/{}/bookings", user.id)),
@@ -128,6 +225,15 @@ impl Stage {
             ("POST", "/inventory/{id}/release") => {
                 house.manager.move_by_hand(show.id(), "reserve", "1").send().await?.with_status(200)?;
                 Ok(api.move_by_hand(show.id(), "release", "1").into())
+            }
+            ("POST", "/inventory/{id}/cancellation") => {
+                let path = format!("/inventory/{}/cancellation", house.show(1).await?.id());
+                Ok(api.post(&path).json(&json!({ "reason": "A try." })).into())
+            }
+            ("GET", "/inventory/{id}/cancellation") => {
+                let path = format!("/inventory/{}/cancellation", house.show(1).await?.id());
+                house.manager.post(&path).json(&json!({ "reason": "A try." })).send().await?.with_status(202)?;
+                get(path)
             }
             ("GET", "/inventory/{id}/sales") => get(format!("/inventory/{}/sales", show.id())),
             ("GET", "/inventory/event/{eventName}") => Ok(api.get_by_name(show.name()).into()),
@@ -146,6 +252,7 @@ impl Stage {
             ("GET", "/tickets/event/{eventName}") => {
                 Ok(api.segments(Method::GET, ["tickets", "event", show.name()]).into())
             }
+            ("GET", "/tickets/inventory/{inventoryId}") => get(format!("/tickets/inventory/{}", show.id())),
             ("GET", "/tickets/{id}") => get(format!("/tickets/{}", booking.id())),
             // What a MANAGER may do of it is to say that the event is over.
             ("PATCH", "/tickets/{id}/status") if column == Column::Manager => {
@@ -156,6 +263,7 @@ impl Stage {
             ("DELETE", "/tickets/{id}") => Ok(api.delete(&format!("/tickets/{}", self.ended().await?.id())).into()),
             ("POST", "/payments") => Ok(api.post_payment(&json!({ "ticketId": booking.id() })).into()),
             ("GET", "/payments/user/{userId}") => get(format!("/payments/user/{}", user.id)),
+            ("GET", path @ "/payments/cases") => get(path.into()),
             ("GET", "/payments/status/{status}") => get("/payments/status/SUCCESS".into()),
             ("GET", "/payments/transaction/{transactionId}") => {
                 get(format!("/payments/transaction/{}", booking.payment_id().replacen("pay_", "txn_", 1)))
@@ -164,13 +272,26 @@ impl Stage {
             ("GET", "/payments/{id}") => get(format!("/payments/{}", booking.payment_id())),
             ("POST", "/payments/{id}/process") => {
                 let booking = self.pending().await?;
-                booking.until_payable().await?;
                 Ok(api.process(booking.payment_id(), Card::Good.token()).into())
+            }
+            ("POST", path @ "/payments/stripe/events") => {
+                let event = json!({ "data": { "object": { "object": "payment_intent", "id": "pi_nobodys" } } });
+                let signature = house.provider()?.sign(&event.to_string()).await?;
+                Ok(api.post(path).header("Stripe-Signature", &signature).json(&event).into())
             }
             ("POST", "/payments/{id}/refund") => {
                 let booking = self.show.order(1).paid_with(Card::Good).booked().await?;
                 booking.until_confirmed().await?;
                 Ok(api.refund(booking.payment_id(), "The singer is ill.").into())
+            }
+            // Refused for a reason of its own: there is no such refund.
+            ("POST", "/payments/{id}/refunds/{refundId}/retry") => {
+                let path = format!("/payments/{}/refunds/{NO_REFUND}/retry", booking.payment_id());
+                Ok(api.post(&path).into())
+            }
+            ("POST", "/payments/{id}/refunds/{refundId}/settle") => {
+                let path = format!("/payments/{}/refunds/{NO_REFUND}/settle", booking.payment_id());
+                Ok(api.post(&path).json(&json!({ "reason": "A try." })).into())
             }
             ("DELETE", "/payments/{id}") => {
                 Ok(api.delete(&format!("/payments/{}", self.ended().await?.payment_id())).into())
@@ -203,6 +324,10 @@ impl Stage {
             ("POST", "/operations/queues/{queue}/redrive") => {
                 Ok(api.post("/operations/queues/projection-dead-letters/redrive").into())
             }
+            ("POST", "/operations/notifications/{id}/resend") => {
+                let path = format!("/operations/notifications/{}/resend", self.failed.id);
+                Ok(api.post(&path).json(&json!({ "reason": "The authorization table" })).into())
+            }
             ("POST", path @ "/operations/replays") => {
                 Ok(api.post(path).json(&json!({ "aggregateId": booking.id(), "dryRun": true })).into())
             }
@@ -221,7 +346,9 @@ impl Stage {
                 | "/health"
                 | "/openapi.json"
                 | "/docs"
-                | "/.well-known/jwks.json"),
+                | "/scanner"
+                | "/.well-known/jwks.json"
+                | "/.well-known/ticket-keys.json"),
             ) => get(path.to_owned()),
             (method, path) => Err(Failure::new(format!(
                 "nobody calls {method} {path} here: say in tests/tests/authorization/calls.rs what it is called about"

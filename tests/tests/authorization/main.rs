@@ -12,7 +12,10 @@ mod table;
 mod tokens;
 
 use boxoffice_e2e::{BoxOffice, Failure, Outcome, Verdict, ensure, http::Reply};
-use boxoffice_runtime::routes::{ROUTES, Route};
+use boxoffice_runtime::{
+    auth::Access,
+    routes::{ROUTES, Route},
+};
 use calls::Stage;
 use std::{collections::BTreeSet, rc::Rc, sync::Arc};
 use table::{Column, Gets, Table};
@@ -40,7 +43,7 @@ async fn calls_that_go_wrong() -> Outcome<Vec<String>> {
 
     let stage = Rc::new(Stage::set().await?);
     let (turns, mut calls) = (Arc::new(Semaphore::new(ROUTES_AT_ONCE)), JoinSet::new());
-    for route in &ROUTES {
+    for route in ROUTES {
         let (stage, table, turns) = (stage.clone(), table.clone(), turns.clone());
         calls.spawn_local(async move {
             let _turn = turns.acquire_owned().await;
@@ -74,7 +77,14 @@ async fn every_caller(stage: &Stage, table: &Table, route: &Route) -> Outcome<Ve
             (column, None) => call.request.bearer(&stage.token(column, caller).await?),
         };
         let reply = request.send().await?;
-        if let Err(failure) = judge(gets, bad, &reply) {
+        let code = match bad {
+            _ if column == Column::NoToken => "AUTHENTICATION_REQUIRED",
+            // No token of a user is a device's.
+            _ if route.access == Access::Device => "TOKEN_INVALID",
+            Some(bad) => bad.code(),
+            None => "AUTHENTICATION_REQUIRED",
+        };
+        if let Err(failure) = judge(gets, code, &reply) {
             wrong.push(format!("{} {}, {column:?} {bad:?}: {failure}", route.method, route.path));
         }
     }
@@ -82,21 +92,20 @@ async fn every_caller(stage: &Stage, table: &Table, route: &Route) -> Outcome<Ve
 }
 
 /// Whether a caller got what the table says they get.
-fn judge(gets: Gets, bad: Option<Bad>, reply: &Reply) -> Outcome<()> {
-    let code = match (gets, bad) {
-        (Gets::Served, _) => {
+fn judge(gets: Gets, unauthenticated: &str, reply: &Reply) -> Outcome<()> {
+    let code = match gets {
+        Gets::Served => {
             let served = !matches!(reply.status, 401 | 403) && reply.status < 500;
             ensure!(served, "should be served, and got {}: {}", reply.status, reply.body);
             return Ok(());
         }
-        (Gets::Forbidden, _) => "FORBIDDEN",
-        (Gets::Unauthenticated, None) => "AUTHENTICATION_REQUIRED",
-        (Gets::Unauthenticated, Some(bad)) => bad.code(),
+        Gets::Forbidden => "FORBIDDEN",
+        Gets::Unauthenticated => unauthenticated,
     };
     let status = if gets == Gets::Forbidden { 403 } else { 401 };
     reply.refusal(status, code)?;
     if status == 401 {
-        ensure!(reply.header("www-authenticate").is_some(), "401 without a challenge: {reply:?}");
+        ensure!(reply.challenge().is_some(), "401 without a challenge: {reply:?}");
     }
     Ok(())
 }
@@ -122,7 +131,7 @@ async fn the_judge_notices_a_rule_that_is_not_kept() -> Verdict {
     let unknown = house.api.get("/users").send().await?;
     for (kept, reply) in [(Gets::Forbidden, refused), (Gets::Served, served), (Gets::Unauthenticated, unknown)] {
         for gets in [Gets::Served, Gets::Forbidden, Gets::Unauthenticated] {
-            let noticed = judge(gets, None, &reply).is_err();
+            let noticed = judge(gets, "AUTHENTICATION_REQUIRED", &reply).is_err();
             if noticed == (gets == kept) {
                 return Err(Failure::new(format!("{gets:?} judged wrongly of {reply:?}")).into());
             }

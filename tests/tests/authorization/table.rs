@@ -4,12 +4,12 @@ use boxoffice_e2e::{Failure, Outcome, stack::workspace};
 use boxoffice_runtime::routes::Route;
 use std::collections::BTreeMap;
 
-/// Who calls, in the order of the table's columns.
+/// The callers, in the order of the table's columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     /// Nobody says who.
     NoToken,
-    /// Somebody whose token does not stand.
+    /// A caller with an invalid token.
     BadToken,
     /// A USER, about what is theirs.
     Theirs,
@@ -26,7 +26,7 @@ impl Column {
         [Self::NoToken, Self::BadToken, Self::Theirs, Self::Anothers, Self::Manager, Self::Admin];
 }
 
-/// What they get.
+/// The expected answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gets {
     /// An answer.
@@ -37,7 +37,7 @@ pub(crate) enum Gets {
     Forbidden,
 }
 
-/// What each caller gets of each route.
+/// The expected answer to each caller of each route.
 #[derive(Debug)]
 pub(crate) struct Table(BTreeMap<String, Vec<Gets>>);
 

@@ -2,11 +2,11 @@
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use boxoffice_e2e::{BoxOffice, Failure, Outcome};
-use boxoffice_kernel::{Role, Timestamp};
+use boxoffice_kernel::{Role, SessionId, Timestamp};
 use boxoffice_runtime::auth::{Caller, Claims, PrivateKey, Signer};
 use std::error::Error;
 
-/// What is wrong with a token.
+/// The flaw of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bad {
     /// It has expired.
@@ -25,10 +25,12 @@ pub(crate) enum Bad {
     RoleWrittenIn,
     /// Its bearer has logged out.
     LoggedOut,
+    /// The signer had the key, and there is no such session.
+    NoSuchSession,
 }
 
 impl Bad {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Expired,
         Self::AlgorithmNone,
         Self::AlgorithmNoneSigned,
@@ -37,13 +39,14 @@ impl Bad {
         Self::WrongIssuer,
         Self::RoleWrittenIn,
         Self::LoggedOut,
+        Self::NoSuchSession,
     ];
 
-    /// What is said to who sends one.
+    /// The problem that its sender gets.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Expired => "TOKEN_EXPIRED",
-            Self::LoggedOut => "TOKEN_REVOKED",
+            Self::LoggedOut | Self::NoSuchSession => "TOKEN_REVOKED",
             _ => "TOKEN_INVALID",
         }
     }
@@ -68,7 +71,7 @@ impl Forge {
         let issuer = format!("urn:boxoffice:{}", house.stack.stack_name);
         let good = house.admin.log_in().await?.access_token;
         let admin = claims(&good)?;
-        let admin = Caller { user_id: admin.sub, role: admin.role, session: admin.sid, generation: admin.generation };
+        let admin = Caller::from(&admin);
         let mut forge = Self { key, issuer, admin, made: Vec::new() };
         let ended = house.admin.log_in().await?.access_token;
         house.api.post("/users/logout").bearer(&ended).send().await?.with_status(204)?;
@@ -106,6 +109,10 @@ impl Forge {
                 let claims = decoded(&user)?.replace("\"USER\"", "\"ADMIN\"");
                 let claims = BASE64_URL_SAFE_NO_PAD.encode(claims);
                 Ok(format!("{}.{claims}.{}", part(&user, 0)?, part(&user, 2)?))
+            }
+            Bad::NoSuchSession => {
+                let admin = Caller { session: SessionId::generate(), ..self.admin };
+                sign(&self.key, &self.issuer, admin, now)
             }
             Bad::LoggedOut => Err(Failure::new("a session is ended by logging out of it")),
         }

@@ -1,7 +1,7 @@
 //! One fault at one state: how it is planned, and where it must end.
 
 use crate::{
-    machine::Machine,
+    machine::{Machine, STUCK},
     plan::{Fault, Kind, Plan},
     route::{End, Mode, Reached, Route},
 };
@@ -11,7 +11,7 @@ use std::{
     fmt,
 };
 
-/// What goes wrong: the columns of the matrix.
+/// The faults: the columns of the matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trouble {
     BusinessError,
@@ -67,13 +67,13 @@ pub(crate) struct Cell {
     pub(crate) trouble: Option<Trouble>,
     pub(crate) route: Route,
     pub(crate) plan: Plan,
-    /// What the buyer pays with, and when.
+    /// The buyer's card, and when they pay.
     pub(crate) card: Option<Card>,
     /// Where it may end.
     pub(crate) ends: BTreeSet<End>,
     /// At which of the state's writes, where that matters.
     pub(crate) write: Option<usize>,
-    /// What must have happened, or the cell shows nothing.
+    /// The events that must have happened, or the cell shows nothing.
     pub(crate) evidence: Option<(String, Kind)>,
 }
 
@@ -118,7 +118,7 @@ impl Cell {
             Trouble::TransientOnce => cell.add(state, Fault::once(Kind::Outage)),
             Trouble::TransientForEver => {
                 cell.add(state, Fault::always(Kind::Outage));
-                cell.ends = cell.turned(machine)?;
+                cell.ends = cell.turned(machine);
             }
             Trouble::Timeout => {
                 cell.add(state, Fault::once(Kind::Freeze));
@@ -132,14 +132,14 @@ impl Cell {
             Trouble::DuplicateDelivery => cell.add(state, Fault::always(Kind::Duplicate)),
             Trouble::FailingUndo | Trouble::UndoRepeated if machine.has_no_undo(state) => return Ok(None),
             // The undo's own undo is an operator's: itself is what fails, or is repeated.
-            Trouble::FailingUndo if machine.fails_to_an_operator(state)? => cell.refused(machine)?,
-            Trouble::UndoRepeated if machine.fails_to_an_operator(state)? => {
+            Trouble::FailingUndo if machine.fails_to_an_operator(state) => cell.refused(machine)?,
+            Trouble::UndoRepeated if machine.fails_to_an_operator(state) => {
                 let last = write.unwrap_or(1);
                 cell.add(state, Fault::once(Kind::CrashAfter).at_write(last));
                 cell.add(state, Fault::always(Kind::Duplicate));
             }
             Trouble::FailingUndo => {
-                let Some(undo) = way_back.first() else { return Ok(None) };
+                let Some(undo) = way_back.iter().find(|state| **state != STUCK) else { return Ok(None) };
                 cell.refused(machine)?;
                 cell.add(undo, Fault::refusal("Unthought"));
                 cell.evidence = Some(((*undo).to_owned(), Kind::Refusal));
@@ -172,7 +172,7 @@ impl Cell {
 
     /// The state says no, for good.
     fn refused(&mut self, machine: &Machine) -> Outcome<()> {
-        self.ends = self.turned(machine)?;
+        self.ends = self.turned(machine);
         if machine.waits_for_a_call(&self.state) {
             // Who calls back says no: the buyer's bank.
             self.card = Some(Card::Declined);
@@ -185,16 +185,16 @@ impl Cell {
     }
 
     /// Where a booking ends whose state fails for good.
-    fn turned(&self, machine: &Machine) -> Outcome<BTreeSet<End>> {
-        Ok(if machine.waits_for_a_call(&self.state) {
-            // Nobody leaves word of the wait. The embedded emulator waits all the same, and the machine looks for itself when the hold ends;
-            // on AWS the state has failed.
+    fn turned(&self, machine: &Machine) -> BTreeSet<End> {
+        if machine.waits_for_a_call(&self.state) {
+            // The task token is never stored. Where a task waits on after its call has failed, the machine looks for itself when the hold ends; where it fails
+            // with its call, as on AWS, the call is tried again until then. The buyer has paid in time or not.
             BTreeSet::from([End::Completed, End::Compensated])
-        } else if machine.fails_to_an_operator(&self.state)? {
+        } else if machine.fails_to_an_operator(&self.state) {
             BTreeSet::from([End::NeedsAttention])
         } else {
             BTreeSet::from([End::Compensated])
-        })
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Square {
 pub(crate) struct Grid {
     states: Vec<String>,
     others: Vec<String>,
-    /// What there is to try, of which a sample tries some.
+    /// The cells that there are, of which a sample tries some.
     known: BTreeSet<(String, Mode, Trouble)>,
     squares: Vec<Square>,
     took: Duration,
@@ -67,7 +67,7 @@ impl Grid {
         }
     }
 
-    /// Which cell broke which rule.
+    /// The cells that broke a rule, and the rule.
     pub(crate) fn violations(&self) -> Vec<String> {
         let broken = |square: &Square| square.fault.as_ref().map(|fault| format!("{}: {fault}", square.cell));
         self.squares.iter().filter_map(broken).collect()

@@ -23,12 +23,12 @@ const BOOKED: u32 = 2;
 /// The frozen step and the hold beside all the retries.
 const LIFE: Duration = AFTER_ALL_RETRIES.saturating_add(Duration::from_mins(2));
 
-/// What became of a booking.
+/// The end of a booking.
 #[derive(Debug)]
 pub(crate) struct Lived {
     pub(crate) correlation_id: String,
     pub(crate) end: Option<End>,
-    /// Which rule it broke.
+    /// The rules it broke.
     pub(crate) fault: Option<String>,
     pub(crate) events: Vec<StoredEvent>,
 }
@@ -63,7 +63,8 @@ pub(crate) async fn live(house: &BoxOffice, folder: &Folder, machine: &Machine, 
     })
 }
 
-/// Waits for the end of the execution that took the booking on, and says how it ended; the buyer pays as soon as there is something to pay.
+/// Waits for the end of the execution that took the booking on, and says how it ended; the buyer pays once `Initiate Payment` has been tried, so that
+/// the saga comes to wait for the payment.
 async fn until_ended(
     house: &BoxOffice,
     folder: &Folder,
@@ -73,12 +74,19 @@ async fn until_ended(
 ) -> Outcome<String> {
     let mut to_pay = cell.card.filter(|_| cell.route.mode() == Mode::Later);
     until(format_args!("the saga of {} has ended ({cell})", booking.id()), LIFE, async || {
-        if let Some(card) = to_pay
-            && paid(booking, card).await?
-        {
-            to_pay = None;
-        }
         let attempts = folder.attempts(correlation_id)?;
+        if attempts.iter().any(|attempt| attempt.state == "Initiate Payment")
+            && let Some(card) = to_pay.take()
+            && booking.payment().await?.status == PaymentStatus::Pending
+        {
+            booking.pay(card).await?;
+            if card == Card::Declined {
+                // The bank's last word: until then another card might follow.
+                for other in (0..4).map(Card::DeclinedToo) {
+                    booking.pay(other).await?;
+                }
+            }
+        }
         let Some(arn) = attempts.iter().find_map(|attempt| attempt.execution_arn.clone()) else {
             return Ok(Look::NotYet("nobody has taken it on".into()));
         };
@@ -90,19 +98,7 @@ async fn until_ended(
     .await
 }
 
-/// Pays where there is a payment to pay; whether there was.
-async fn paid(booking: &Booking, card: Card) -> Outcome<bool> {
-    let reply = booking.buyer.get(&format!("/payments/{}", booking.payment_id())).send().await?;
-    if reply.status == 404 {
-        return Ok(false);
-    }
-    if booking.payment().await?.status == PaymentStatus::Pending {
-        booking.pay(card).await?;
-    }
-    Ok(true)
-}
-
-/// What a booking is judged by.
+/// The evidence that a booking is judged by.
 struct Scene<'a> {
     show: Show,
     order: Order,
@@ -135,6 +131,7 @@ async fn check(
         ticket = put_right(house, scene, recorded).await?;
         check_seats(scene, &ticket).await?;
     }
+    check_admissions(house, scene, &ticket).await?;
     scene.booking.check_money().await?;
     // One key, one booking, whatever happened to it.
     let again = scene.order.sent().await?;
@@ -176,6 +173,26 @@ async fn check_seats(scene: &Scene<'_>, ticket: &Ticket) -> Outcome<()> {
         }
     };
     ensure!(right, "{} is {:?}, the seats are {seats}", ticket.id, ticket.status);
+    Ok(())
+}
+
+/// A confirmed ticket has an admission a seat, each with a code; a cancelled one has none that is good.
+async fn check_admissions(house: &BoxOffice, scene: &Scene<'_>, ticket: &Ticket) -> Outcome<()> {
+    let path = format!("/tickets/{}/admissions", ticket.id);
+    let reply = house.buyer.get(&path).send().await?;
+    let good = if reply.status == 404 { 0 } else { reply.body.matches("\"code\"").count() };
+    let expected = match ticket.status {
+        TicketStatus::Confirmed | TicketStatus::Completed => BOOKED,
+        TicketStatus::Cancelled => 0,
+        // An operator's case: it is put right, and looked at again.
+        TicketStatus::Pending => return Ok(()),
+    };
+    ensure!(
+        u32::try_from(good) == Ok(expected),
+        "{} is {:?}, and {good} of its admissions are good",
+        scene.booking.id(),
+        ticket.status
+    );
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use boxoffice_e2e::{Failure, Outcome};
 use serde::Deserialize;
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-/// Which state an error leads to at the end of the way back when nothing else helps.
+/// The state that an error leads to at the end of the way back when nothing else helps.
 pub(crate) const STUCK: &str = "Record Stuck Booking";
 
 /// The booking saga as it is deployed.
@@ -99,7 +99,7 @@ impl Machine {
         met
     }
 
-    /// What its function refuses with: the errors that are never retried.
+    /// The refusals of its function: the errors that are never retried.
     pub(crate) fn refusal(&self, name: &str) -> Outcome<String> {
         let never = self.state(name)?.retry.iter().filter(|retry| retry.max_attempts == 0);
         let refusal = never.flat_map(|retry| &retry.error_equals).find(|error| !error.starts_with("States."));
@@ -118,7 +118,8 @@ impl Machine {
         let mut way = Vec::new();
         while let Some(name) = at.filter(|name| !way.contains(name)) {
             way.push(name);
-            at = self.state(name)?.next.as_deref();
+            let state = self.state(name)?;
+            at = state.next.as_deref().or_else(|| state.choices.first().map(|choice| choice.next.as_str()));
         }
         Ok(way.into_iter().filter(|name| self.is(name, "Task")).collect())
     }
@@ -129,7 +130,8 @@ impl Machine {
     }
 
     /// Whether its own failure is an operator's case: an undo's is, and that of a task without one.
-    pub(crate) fn fails_to_an_operator(&self, name: &str) -> Outcome<bool> {
-        Ok(self.has_no_undo(name) || self.way_back(name)?.first() == Some(&STUCK))
+    pub(crate) fn fails_to_an_operator(&self, name: &str) -> bool {
+        let is_undo = |state: &State| state.comment.contains("Is the undo of");
+        self.has_no_undo(name) || self.0.states.get(name).is_some_and(is_undo)
     }
 }

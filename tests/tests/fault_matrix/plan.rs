@@ -1,4 +1,4 @@
-//! What goes wrong where, as the injectors read it, and what they say of it afterwards.
+//! The plan of faults, as the injectors read it, and their report afterwards.
 
 use boxoffice_e2e::{Failure, Outcome};
 use serde::{Deserialize, Serialize};
@@ -13,11 +13,11 @@ use std::{
 #[derive(Debug, Clone)]
 pub(crate) struct Folder(Arc<PathBuf>);
 
-/// What an injector does to the attempts of one state. `tests/faults/injector.py` has the other side.
+/// An injector's act on the attempts of one state. `tests/faults/injector.py` has the other side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Fault {
     pub(crate) kind: Kind,
-    /// Of how many attempts; of all, with nothing.
+    /// The number of attempts it acts on; all of them without one.
     pub(crate) times: Option<u32>,
     /// A refusal's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     CrashAfter,
     /// It is called twice.
     Duplicate,
+    /// The function answers that it is done, and does nothing.
+    Unheard,
 }
 
 impl Fault {
@@ -65,7 +67,7 @@ impl Fault {
 /// Faults by state; of several at one state the first that is not used up.
 pub(crate) type Plan = BTreeMap<String, Vec<Fault>>;
 
-/// What an injector did.
+/// The report of an injector.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Attempt {

@@ -47,6 +47,8 @@ impl fmt::Display for End {
 pub(crate) enum Route {
     /// Paid and confirmed.
     Paid(Mode),
+    /// Ordered with its charge, and the saga starts when nothing is charged any more.
+    TooLate,
     /// The buyer never pays.
     NeverPaid,
     /// The buyer pays, and the saga does not hear of it before the hold ends.
@@ -70,8 +72,9 @@ impl Route {
         let mut all = Vec::new();
         for mode in Mode::ALL {
             all.push(Self::Paid(mode));
-            if mode == Mode::Later {
-                all.extend([Self::NeverPaid, Self::PaidUnheard]);
+            match mode {
+                Mode::AtOnce => all.push(Self::TooLate),
+                Mode::Later => all.extend([Self::NeverPaid, Self::PaidUnheard]),
             }
             all.extend([Self::TurnedBack(mode), Self::Stuck(mode)]);
         }
@@ -81,24 +84,24 @@ impl Route {
     pub(crate) fn mode(self) -> Mode {
         match self {
             Self::Paid(mode) | Self::TurnedBack(mode) | Self::Stuck(mode) => mode,
+            Self::TooLate => Mode::AtOnce,
             Self::NeverPaid | Self::PaidUnheard => Mode::Later,
         }
     }
 
-    /// What the buyer pays with when there is something to pay.
+    /// The card that the buyer pays with when there is something to pay.
     pub(crate) fn card(self) -> Option<Card> {
         (self != Self::NeverPaid).then_some(Card::Good)
     }
 
-    /// What sends a booking this way.
+    /// The circumstance that sends a booking this way.
     pub(crate) fn plan(self) -> Plan {
         let refused = || ("Confirm Ticket".to_owned(), vec![Fault::refusal("TicketNotPending")]);
         let barred = || ("Reverse Payment".to_owned(), vec![Fault::refusal("Unthought")]);
         match self {
             Self::Paid(_) | Self::NeverPaid => Plan::new(),
-            Self::PaidUnheard => {
-                Plan::from([("Await Payment".to_owned(), vec![Fault::once(Kind::CrashBefore).at_write(1)])])
-            }
+            Self::TooLate => Plan::from([("Verify Hold".to_owned(), vec![Fault::refusal("HoldExpired")])]),
+            Self::PaidUnheard => Plan::from([("Await Payment".to_owned(), vec![Fault::once(Kind::Unheard)])]),
             Self::TurnedBack(_) => Plan::from([refused()]),
             Self::Stuck(_) => Plan::from([refused(), barred()]),
         }
@@ -108,7 +111,7 @@ impl Route {
     pub(crate) fn end(self) -> End {
         match self {
             Self::Paid(_) | Self::PaidUnheard => End::Completed,
-            Self::NeverPaid | Self::TurnedBack(_) => End::Compensated,
+            Self::TooLate | Self::NeverPaid | Self::TurnedBack(_) => End::Compensated,
             Self::Stuck(_) => End::NeedsAttention,
         }
     }
@@ -118,6 +121,7 @@ impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Paid(mode) => write!(f, "paid, {mode}"),
+            Self::TooLate => f.write_str("begun too late to be charged"),
             Self::NeverPaid => f.write_str("never paid"),
             Self::PaidUnheard => f.write_str("paid, and not heard of"),
             Self::TurnedBack(mode) => write!(f, "turned back, {mode}"),

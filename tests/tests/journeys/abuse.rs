@@ -8,6 +8,7 @@ use crate::refusals::{refused, unchanged};
 use boxoffice_e2e::{
     BoxOffice, Outcome, Show, Verdict, ensure,
     http::Request,
+    platform::{Ability, can, is_the_gateways_own},
     story::{Body, Order, fresh, fresh_id},
     wire::Wire,
 };
@@ -74,6 +75,9 @@ async fn a_number_is_the_same_however_it_is_written() -> Verdict {
 #[tokio::test]
 async fn nesting_has_no_bottom_and_is_not_followed() -> Verdict {
     let house = BoxOffice::open().await?;
+    if !can(Ability::HandsOnOddities, "that JSON nested 10,000 deep is refused by the functions").await? {
+        return Ok(());
+    }
     let show = house.show(10).await?;
     let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
     for (how, nested) in [("lists", deep("[", "]")), ("objects", format!("{}1", "{\"a\":".repeat(10_000)))] {
@@ -91,6 +95,11 @@ async fn nesting_has_no_bottom_and_is_not_followed() -> Verdict {
     Ok(())
 }
 
+/// Text of characters below U+0100, a byte each.
+fn latin_1(text: &str) -> Vec<u8> {
+    text.chars().filter_map(|character| u8::try_from(character).ok()).collect()
+}
+
 #[tokio::test]
 async fn text_that_is_no_text_is_refused() -> Verdict {
     let house = BoxOffice::open().await?;
@@ -105,6 +114,7 @@ async fn text_that_is_no_text_is_refused() -> Verdict {
         ("a NUL before it", format!("\u{0}{good}").into_bytes()),
         ("gzip", vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab, 0xae, 5, 0, 0x43, 0xbf, 0xa6, 0xa3, 2, 0, 0, 0]),
         ("bytes that are no UTF-8", vec![0xff, 0xfe, 0x80, 0xc0, 0xaf]),
+        ("Latin-1 in a text", latin_1(&event_with("location", "\"Café\""))),
     ] {
         let request = house.manager.post("/inventory").text("application/json", body);
         refused(case, request, 400, "INVALID_JSON", None).await?;
@@ -116,6 +126,9 @@ async fn text_that_is_no_text_is_refused() -> Verdict {
         ("an escaped line break", "\"a\\nb\""),
         ("a C1 control", "\"a\u{85}b\""),
         ("spaces of every kind", "\"\u{a0}\u{2003}\u{3000} \""),
+        ("nothing that anybody sees", "\"\u{200b}\u{3164}\u{2060}\""),
+        ("a direction overridden", "\"gig \u{202e}gnp\""),
+        ("an escaped U+FFFD", "\"Caf\\ufffd\""),
     ] {
         for field in ["eventName", "location"] {
             refused(case, written(&house, &event_with(field, text)), 400, "VALIDATION_ERROR", Some(field)).await?;
@@ -123,14 +136,8 @@ async fn text_that_is_no_text_is_refused() -> Verdict {
     }
     let with_bad_id = [b"{\"quantity\":1,\"inventoryId\":\"inv_\xff\xc0\xaf\"}".as_slice()].concat();
     let order = house.buyer.post("/tickets").header("Idempotency-Key", &fresh("order"));
-    refused(
-        "no UTF-8 in an id",
-        order.text("application/json", with_bad_id),
-        400,
-        "VALIDATION_ERROR",
-        Some("inventoryId"),
-    )
-    .await?;
+    let order = order.text("application/json", with_bad_id);
+    refused("no UTF-8 in an id", order, 400, "INVALID_JSON", None).await?;
     unchanged(&house, &show).await?;
     Ok(())
 }
@@ -210,7 +217,7 @@ async fn a_path_leads_nowhere_else_however_it_is_written() -> Verdict {
         ("/inventory/event/%00".to_owned(), 400, "VALIDATION_ERROR"),
         ("/inventory/event/%0a".to_owned(), 400, "VALIDATION_ERROR"),
         (format!("/inventory/event/{long}"), 400, "VALIDATION_ERROR"),
-        ("/inventory/event/%c0%80".to_owned(), 404, "INVENTORY_NOT_FOUND"),
+        ("/inventory/event/%c0%80".to_owned(), 400, "VALIDATION_ERROR"),
         ("/tickets/status/PENDING%00".to_owned(), 403, "FORBIDDEN"),
         ("/nowhere/%00/%ff".to_owned(), 404, "ROUTE_NOT_FOUND"),
     ] {
@@ -218,7 +225,15 @@ async fn a_path_leads_nowhere_else_however_it_is_written() -> Verdict {
         let mut wire = Wire::to(&house.stack.api_url).await?;
         let head = wire.head("GET", &path, &[("Authorization", &authorization)]);
         wire.say(head.as_bytes()).await?;
-        wire.reply(&shown).await?.refusal(status, code)?;
+        let reply = wire.reply(&shown).await?;
+        if path.contains('%')
+            && !can(Ability::HandsOnOddities, "that odd bytes in a path are told apart by the code of the refusal")
+                .await?
+        {
+            ensure!(matches!(reply.status, 400 | 403 | 404), "{shown}: {reply:?}");
+            continue;
+        }
+        reply.refusal(status, code)?;
     }
     as_before(&house, &show).await?;
     Ok(())
@@ -326,13 +341,23 @@ async fn a_body_says_what_it_is_or_is_not_read() -> Verdict {
         &["text/html, application/json"],
         &["application/json", "text/plain"],
     ] {
+        if types.len() > 1 && !can(Ability::HandsOnOddities, "that a body of two types is refused with 415").await? {
+            continue;
+        }
         let mut headers = vec![("Authorization", authorization.as_str()), ("Content-Length", &length)];
         headers.extend(types.iter().map(|value| ("Content-Type", *value)));
         let mut wire = Wire::to(&house.stack.api_url).await?;
         let head = wire.head("POST", "/inventory", &headers);
         wire.say(head.as_bytes()).await?;
         wire.say(body.as_bytes()).await?;
-        wire.reply(&format!("a body of {types:?}")).await?.refusal(415, "UNSUPPORTED_MEDIA_TYPE")?;
+        let reply = wire.reply(&format!("a body of {types:?}")).await?;
+        if is_the_gateways_own(&reply)
+            && !can(Ability::HandsOnOddities, "that a body of an odd type is refused with 415").await?
+        {
+            ensure!(reply.status == 400, "a body of {types:?}: {reply:?}");
+            continue;
+        }
+        reply.refusal(415, "UNSUPPORTED_MEDIA_TYPE")?;
     }
     refused("the event", house.api.get_by_name(&event.text("eventName")), 404, "INVENTORY_NOT_FOUND", None).await?;
     as_before(&house, &show).await?;
@@ -353,7 +378,7 @@ async fn written_order(wire: &Wire, order: &Order, more: usize) -> Outcome<(Stri
 }
 
 #[tokio::test]
-async fn who_hangs_up_half_way_has_ordered_nothing() -> Verdict {
+async fn a_half_sent_request_books_nothing() -> Verdict {
     let house = BoxOffice::open().await?;
     let (show, other) = (house.show(10).await?, house.show(10).await?);
     for (case, head_kept, body_kept, more) in [
@@ -376,7 +401,7 @@ async fn who_hangs_up_half_way_has_ordered_nothing() -> Verdict {
 }
 
 #[tokio::test]
-async fn who_sends_a_byte_a_second_is_waited_for_and_holds_up_nobody() -> Verdict {
+async fn a_slow_client_delays_no_other() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
     let mut wire = Wire::to(&house.stack.api_url).await?;
@@ -394,9 +419,9 @@ async fn who_sends_a_byte_a_second_is_waited_for_and_holds_up_nobody() -> Verdic
     Ok(())
 }
 
-/// What was sent whole is an order, whether or not its sender waits to hear so; sent again under its key, it is the same one.
+/// An order that was sent whole is an order, whether or not its sender waits to hear so; sent again under its key, it is the same one.
 #[tokio::test]
-async fn who_does_not_wait_for_the_answer_finds_it_under_the_key() -> Verdict {
+async fn a_client_that_hangs_up_finds_its_booking_under_the_key() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
     let order = show.order(1);

@@ -33,7 +33,7 @@ async fn a_ticket_cancelled_before_it_is_paid_costs_nothing() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
     let booking = show.order(2).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
 
     booking.cancel().await?.with_status(202)?;
     booking.until_cancelled("CANCELLED_BY_BUYER").await?;
@@ -115,7 +115,7 @@ async fn a_refund_gives_the_seats_back_too() -> Verdict {
 async fn a_payment_that_took_no_money_gives_none_back() -> Verdict {
     let house = BoxOffice::open().await?;
     let booking = house.show(10).await?.order(1).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
 
     house.admin.refund(booking.payment_id(), "Why not?").send().await?.refusal(409, "PAYMENT_NOT_REFUNDABLE")?;
     assert_eq!(booking.payment().await?.status, PaymentStatus::Pending);

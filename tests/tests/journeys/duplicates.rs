@@ -36,7 +36,7 @@ async fn a_second_start_while_the_first_waits_for_the_buyer_does_nothing() -> Ve
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
     let booking = show.order(1).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
 
     start_again(&house, &booking).await?;
     booking.pay(Card::Good).await?.with_status(200)?;
@@ -71,7 +71,7 @@ async fn a_second_start_after_everything_was_undone_does_nothing() -> Verdict {
     let house = BoxOffice::open().await?;
     let show = house.show(10).await?;
     let booking = show.order(1).paid_with(Card::Declined).booked().await?;
-    booking.until_cancelled("PAYMENT_DECLINED").await?;
+    booking.declined_for_good().await?;
 
     start_again(&house, &booking).await?;
 

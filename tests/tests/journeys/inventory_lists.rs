@@ -88,7 +88,10 @@ async fn only_events_with_seats_are_available_soonest_first() -> Verdict {
     assert!(positions[1] < positions[2] && positions[2] < positions[0], "{positions:?}");
     assert!(available.is_sorted_by(|one, next| one.event_date <= next.event_date));
     assert!(available.iter().all(|inventory| inventory.available_seats > 0));
+    assert!(available.iter().all(|inventory| inventory.on_sale));
     assert!(!ids(&available).contains(&full.id()) && !ids(&available).contains(&reserved.id()));
+    let page: Page<Inventory> = house.api.get("/inventory/available").query("limit", "2").send().await?.answer(200)?;
+    assert_eq!(page.items.len(), 2, "a page holds what was asked for, whatever was passed over");
 
     house.manager.move_by_hand(reserved.id(), "release", "1").send().await?.with_status(200)?;
     let available = house.api.whole_list(house.api.get("/inventory/available").query("limit", "100")).await?;

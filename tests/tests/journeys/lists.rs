@@ -76,7 +76,7 @@ async fn a_ticket_is_in_the_lists_of_its_event_its_status_and_all() -> Verdict {
     let declined = show.order(1).paid_with(Card::Declined).booked().await?;
     let elsewhere = other.order(1).booked().await?;
     paid.until_confirmed().await?;
-    declined.until_cancelled("PAYMENT_DECLINED").await?;
+    declined.declined_for_good().await?;
     let mine = [paid.id(), declined.id(), elsewhere.id()];
     let admin = &house.admin;
 
@@ -109,9 +109,6 @@ async fn a_payment_is_in_the_lists_of_its_buyer_its_status_and_all() -> Verdict 
     let house = BoxOffice::open().await?;
     let (buyer, admin, show) = (&house.buyer, &house.admin, house.show(10).await?);
     let bookings = five_bookings(&show, buyer).await?;
-    for booking in &bookings {
-        booking.until_payable().await?;
-    }
     let paid = &bookings[0];
     paid.pay(Card::Good).await?.with_status(200)?;
     paid.until_confirmed().await?;
@@ -157,6 +154,7 @@ async fn a_user_is_in_the_list_of_all_and_of_their_role() -> Verdict {
 async fn a_notification_is_in_the_lists_of_its_user_its_status_its_type_and_all() -> Verdict {
     let house = BoxOffice::open().await?;
     let (buyer, admin) = (&house.buyer, &house.admin);
+    house.verified(buyer).await?;
     house.until_notified(buyer, 1).await?;
     for number in 1..=4 {
         let message = json!({ "userId": buyer.id(), "message": format!("Message {number}") });

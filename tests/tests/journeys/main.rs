@@ -1,4 +1,4 @@
-//! What a buyer, an organiser and an operator can do, branch by branch, against a running stack.
+//! The journeys of a buyer, an organiser and an operator, branch by branch, against a running stack.
 //!
 //! Every test has events, buyers and keys of its own: they run beside each other, and again on the same stack. What cannot (faults that open
 //! the circuit breaker all bookings share, a race that takes the whole machine, killed processes) has a program of its own.
@@ -7,11 +7,13 @@ mod abuse;
 mod booking;
 mod browsers;
 mod cancelling;
+mod doors;
 mod duplicates;
 mod idempotency;
 mod inventory;
 mod inventory_by_hand;
 mod inventory_lists;
+mod limits;
 mod lists;
 mod notifications;
 mod on_the_bus;
@@ -21,8 +23,10 @@ mod payments;
 mod reconciling;
 mod refusals;
 mod reporting;
+mod second_factor;
 mod secrets;
 mod sessions;
 mod sold_out;
 mod tickets;
 mod users;
+mod webhooks;

@@ -1,4 +1,4 @@
-//! What nobody saw happen: tables that contradict each other, and bookings that nobody is at work on.
+//! Faults that nobody saw happen: tables that contradict each other, and bookings that nobody is at work on.
 //!
 //! A run goes through everything there is, other tests' bookings too, and leaves alone what has moved in the last quarter of an hour. Who asks for a run
 //! may find that another's has just done the work; so what was found is read in the log, which has every run's.
@@ -44,7 +44,7 @@ async fn corrupt(house: &BoxOffice, show: &Show, counters: &[(&str, u32)]) -> Ou
     house.tables.overwrite("InventoryTable", (&format!("INV#{}", show.id()), "SHARD#000"), &counters).await
 }
 
-/// What runs have said of this since then, in the log: how it ended, and of what kind it was.
+/// The log lines that runs wrote of this finding since then: how each ended, and of what kind it was.
 async fn said(house: &BoxOffice, since: Since, id: &str) -> Outcome<Vec<(String, String)>> {
     let of = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     let about_it = |line: String| {
@@ -76,13 +76,8 @@ async fn until_repaired(house: &BoxOffice, since: Since, id: &str) -> Outcome<Ve
 /// A booking of so many seats whose saga was stopped while it waited for its buyer.
 async fn stopped(house: &BoxOffice, show: &Show, seats: u32) -> Outcome<Booking> {
     let booking = show.order(seats).booked().await?;
-    booking.until_payable().await?;
     // From here on it only waits: nothing of it is written any more.
-    until(format_args!("the saga of {} waits", booking.id()), SOON, async || {
-        let saga = booking.saga().await?;
-        Ok(Look::done_if(saga.step("await-payment").is_some(), saga))
-    })
-    .await?;
+    booking.until_awaited().await?;
     for execution in house.machine.until_started(booking.id(), 1).await? {
         house.machine.stop(&execution).await?;
     }
@@ -90,7 +85,7 @@ async fn stopped(house: &BoxOffice, show: &Show, seats: u32) -> Outcome<Booking>
 }
 
 /// Everything that is stated of a hold that was taken back, and of a counter that was put right.
-pub(crate) async fn of_what_was_put_right(house: &BoxOffice) -> Outcome<Vec<StoredEvent>> {
+pub(crate) async fn repair_events(house: &BoxOffice) -> Outcome<Vec<StoredEvent>> {
     let (show, since) = (house.show(10).await?, Since::now());
     let orphan = stopped(house, &show, 2).await?;
     age(house, &orphan).await?;
@@ -170,7 +165,7 @@ async fn a_wrong_counter_is_made_what_the_reservations_add_up_to() -> Verdict {
 }
 
 #[tokio::test]
-async fn what_is_a_persons_to_put_right_is_a_message_and_a_metric() -> Verdict {
+async fn a_finding_for_an_operator_becomes_a_message_and_a_metric() -> Verdict {
     let house = BoxOffice::open().await?;
     let (show, since) = (house.show(10).await?, Since::now());
     let booking = show.order(1).paid_with(Card::Good).booked().await?;

@@ -1,4 +1,4 @@
-//! What is read from views: how an event sells, what somebody has booked, and answers that need not be sent again.
+//! Read models: how an event sells, what somebody has booked, and answers that need not be sent again.
 
 use boxoffice_e2e::{
     BoxOffice, Card, Outcome, Show, Verdict,
@@ -36,7 +36,7 @@ async fn an_event_s_sales_follow_what_became_of_its_bookings() -> Verdict {
     until_sales_are(&house, &show, paid, SOON).await?;
     given_back.cancel().await?.with_status(202)?;
     given_back.until_cancelled("CANCELLED_BY_BUYER").await?;
-    show.order(4).paid_with(Card::Declined).booked().await?.until_cancelled("PAYMENT_DECLINED").await?;
+    show.order(4).booked().await?.declined_for_good().await?;
     let settled = Figures { sold: 2, cancelled: 7, revenue: Cents(24_950), refunds: Cents(14_970), ..nothing };
     until_sales_are(&house, &show, settled, SOON).await?;
     let waiting = show.order(1).booked().await?;
@@ -95,7 +95,7 @@ async fn a_booking_is_read_with_its_event_and_its_payment() -> Verdict {
     let first = show.order(2).paid_with(Card::Good).booked().await?;
     let second = show.order(1).paid_with(Card::Declined).booked().await?;
     first.until_confirmed().await?;
-    second.until_cancelled("PAYMENT_DECLINED").await?;
+    second.declined_for_good().await?;
 
     let list = || me.get(&format!("/users/{}/bookings", me.id()));
     let items = until("both bookings show how they ended", SOON, async || {

@@ -47,16 +47,20 @@ async fn a_cancelled_ticket_s_seats_can_be_bought_by_another() -> Verdict {
 #[tokio::test]
 async fn an_order_larger_than_a_shard_is_served_from_several() -> Verdict {
     let house = BoxOffice::open().await?;
-    let show = house.show(250).await?;
+    // Two shards of 60 seats, of which these two orders leave 20 each.
+    let show = house.show(120).await?;
+    for _ in 0..2 {
+        show.order(40).paid_with(Card::Good).booked().await?.until_confirmed().await?;
+    }
 
-    let booking = show.order(240).paid_with(Card::Good).booked().await?;
-    assert_eq!(show.seats().await?.total(), 250);
+    let booking = show.order(30).paid_with(Card::Good).booked().await?;
+    assert_eq!(show.seats().await?.total(), 120);
     booking.until_confirmed().await?;
-    assert_eq!(show.seats().await?, Seats { available: 10, held: 0, sold: 240 });
+    assert_eq!(show.seats().await?, Seats { available: 10, held: 0, sold: 110 });
     show.order(11).sent().await?.refusal(409, "INVENTORY_UNAVAILABLE")?;
 
     booking.cancel().await?.with_status(202)?;
     booking.until_cancelled("CANCELLED_BY_BUYER").await?;
-    assert_eq!(show.seats().await?, Seats { available: 250, held: 0, sold: 0 });
+    assert_eq!(show.seats().await?, Seats { available: 40, held: 0, sold: 80 });
     Ok(())
 }

@@ -1,14 +1,16 @@
-//! What becomes of a ticket after its booking: its status by hand, and its end.
+//! A ticket after its booking: its status by hand, and its end.
 
 use boxoffice_e2e::{
     Booking, BoxOffice, Card, Outcome, Seats, TicketStatus, Verdict,
     model::Ticket,
-    story::{Body, fresh_id, in_seconds},
+    platform,
+    story::{Body, fresh, fresh_id, in_days, in_seconds},
     wait::{Look, SOON, until},
 };
+use serde_json::json;
 
 /// A paid ticket of an event that is over.
-pub(crate) async fn of_an_event_that_is_over(house: &BoxOffice) -> Outcome<Booking> {
+pub(crate) async fn a_booking_of_a_past_event(house: &BoxOffice) -> Outcome<Booking> {
     // Long enough to book, pay and confirm in, and short enough to wait for.
     let show = house.show_with(&Body::show(10).with("eventDate", in_seconds(15))).await?;
     let booking = show.order(1).paid_with(Card::Good).booked().await?;
@@ -38,7 +40,8 @@ async fn nobody_confirms_a_ticket_by_hand() -> Verdict {
         house.buyer.patch_status(booking.id(), status).send().await?.refusal(400, "VALIDATION_ERROR")?;
     }
     let path = format!("/tickets/{}/status", booking.id());
-    house.buyer.call(reqwest::Method::PATCH, &path).send().await?.refusal(400, "VALIDATION_ERROR")?;
+    let without = house.buyer.call(reqwest::Method::PATCH, &path).send().await?;
+    platform::refused_by_either(&without, 400, "VALIDATION_ERROR").await?;
     let nobody_s = fresh_id("tkt");
     house.admin.patch_status(&nobody_s, "CANCELLED").send().await?.refusal(404, "TICKET_NOT_FOUND")?;
 
@@ -69,7 +72,7 @@ async fn a_status_of_cancelled_cancels_as_cancelling_does() -> Verdict {
 #[tokio::test]
 async fn a_ticket_is_completed_by_a_manager_once_its_event_is_over() -> Verdict {
     let house = BoxOffice::open().await?;
-    let booking = of_an_event_that_is_over(&house).await?;
+    let booking = a_booking_of_a_past_event(&house).await?;
 
     assert_eq!(booking.now().await?.status, TicketStatus::Completed);
     assert_eq!(
@@ -149,8 +152,60 @@ async fn only_an_admin_books_for_somebody_else() -> Verdict {
     show.order_of(&house.manager, 1).with("userId", other.id()).sent().await?.refusal(403, "FORBIDDEN")?;
     let booked = show.order_of(&house.admin, 1).with("userId", other.id()).booked().await?;
 
+    let typo = show.order_of(&house.admin, 1).with("userId", fresh_id("usr")).sent().await?;
+    assert_eq!(typo.refusal(404, "USER_NOT_FOUND")?.field.as_deref(), Some("userId"));
+
     assert_eq!(booked.ticket.user_id, other.id());
     assert_eq!(other.ticket(booked.id()).await?.user_id, other.id());
     house.buyer.get(&format!("/tickets/{}", booked.id())).send().await?.refusal(403, "FORBIDDEN")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_buyer_pays_what_they_were_shown_or_books_nothing() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let show = house.show_with(&Body::show(10).with("price", 10).with("currency", "EUR")).await?;
+    let shown = |total: f64| show.order(2).with("expectedTotal", total).with("currency", "EUR");
+
+    assert_eq!(shown(20.0).booked().await?.ticket.quantity, 2);
+    house.manager.put_inventory(show.id(), &json!({ "price": 99 })).send().await?.with_status(200)?;
+    let problem = shown(20.0).sent().await?.refusal(409, "PRICE_CHANGED")?;
+
+    assert_eq!(problem.field.as_deref(), Some("expectedTotal"));
+    assert!(problem.detail.contains("198.00 EUR"), "{}", problem.detail);
+    assert_eq!(show.seats().await?.held, 2, "of the first booking");
+    shown(198.0).booked().await?;
+    let half = show.order(2).with("expectedTotal", 198).sent().await?.refusal(400, "VALIDATION_ERROR")?;
+    assert_eq!(half.field.as_deref(), Some("currency"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_buyer_hears_of_a_rename_and_the_ticket_stays_on_its_event_s_list() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let show = house.show(10).await?;
+    let booking = show.order(1).paid_with(Card::Good).booked().await?;
+    booking.until_confirmed().await?;
+    let (name, begins) = (fresh("Encore"), in_days(60));
+
+    let change = json!({ "eventName": name, "eventDate": begins });
+    house.manager.put_inventory(show.id(), &change).send().await?.with_status(200)?;
+    until("the ticket says so", SOON, async || {
+        let ticket = booking.now().await?;
+        Ok(Look::done_if(ticket.event_name == name, ticket))
+    })
+    .await?;
+
+    let history = booking.history().await?.to_string();
+    assert!(history.contains("TicketConfirmed TicketEventChanged"), "{history}");
+    for list in [
+        house.manager.get(&format!("/tickets/inventory/{}", show.id())),
+        house.manager.segments(reqwest::Method::GET, ["tickets", "event", &name]),
+    ] {
+        let tickets: Vec<Ticket> = house.api.whole_list(list).await?;
+        assert_eq!(tickets.iter().map(|ticket| ticket.id.as_str()).collect::<Vec<_>>(), [booking.id()]);
+    }
+    let by_old_name = house.manager.segments(reqwest::Method::GET, ["tickets", "event", show.name()]);
+    assert_eq!(house.api.whole_list::<Ticket>(by_old_name).await?, []);
     Ok(())
 }

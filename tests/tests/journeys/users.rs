@@ -6,12 +6,13 @@ use boxoffice_e2e::{
     model::{LogIn, User},
     race::at_once,
     story::{Body, fresh, fresh_id},
+    wait::{Look, SOON, until},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 #[tokio::test]
-async fn whoever_registers_is_a_user_and_sees_themselves() -> Verdict {
+async fn a_new_user_has_role_user_and_sees_itself() -> Verdict {
     let house = BoxOffice::open().await?;
     let body = Body::user().with("notificationChannel", "SMS").with("phone", "+14155550123");
 
@@ -66,18 +67,18 @@ async fn a_user_is_found_by_id_by_name_and_by_address() -> Verdict {
         assert_eq!(found, me.account.user, "{path}");
         assert_eq!(house.admin.get(&path).send().await?.answer::<User>(200)?, me.account.user, "{path}");
     }
+    let looked_up = me.post("/users/lookup").json(&json!({ "email": me.email() })).send().await?;
+    assert_eq!(looked_up.answer::<User>(200)?, me.account.user);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_name_and_an_address_are_used_once_however_they_are_spelled() -> Verdict {
+async fn a_name_is_used_once_however_it_is_spelled_and_an_address_is_its_readers() -> Verdict {
     let house = BoxOffice::open().await?;
     let taken = &house.buyer.account.user;
     for (field, value, code) in [
         ("username", taken.username.clone(), "USERNAME_TAKEN"),
         ("username", taken.username.to_uppercase(), "USERNAME_TAKEN"),
-        ("email", taken.email.clone(), "EMAIL_TAKEN"),
-        ("email", taken.email.to_uppercase(), "EMAIL_TAKEN"),
     ] {
         let body = Body::user().with(field, value);
         let problem = house.api.post("/users").json(&body.json()).send().await?.refusal(409, code)?;
@@ -86,13 +87,35 @@ async fn a_name_and_an_address_are_used_once_however_they_are_spelled() -> Verdi
     let (somebody, other) = (house.somebody().await?, house.somebody().await?);
     let rename = somebody.put_user(somebody.id(), &json!({ "username": other.account.user.username }));
     rename.send().await?.refusal(409, "USERNAME_TAKEN")?;
-    let readdress = somebody.put_user(somebody.id(), &json!({ "email": other.email() }));
-    readdress.send().await?.refusal(409, "EMAIL_TAKEN")?;
+
+    // Whether an address is anybody's is not said: registering with one and changing to one answer alike.
+    house.verified(&other).await?;
+    for email in [other.email().to_uppercase(), format!("{}@example.org", fresh("nobody"))] {
+        let stranger = Person::register_as(&house.api, &Body::user().with("email", email.clone())).await?;
+        let waiting: Value = stranger.put_user(stranger.id(), &json!({ "email": email })).send().await?.answer(200)?;
+        assert_eq!((&waiting["email"], &waiting["emailVerifiedAt"]), (&json!(email), &json!(null)));
+        house.api.log_in(&email, &stranger.account.password).send().await?.with_status(200)?;
+    }
+    let log_in: LogIn = house.api.log_in(other.email(), &other.account.password).send().await?.answer(200)?;
+    assert_eq!(log_in.user.id, other.id());
+    // The reader of the address proves it once, and no other account is given it.
+    let late = Person::register_as(&house.api, &Body::user().with("email", other.email())).await?;
+    let ask = || late.post("/users/me/email-verification");
+    ask().send().await?.with_status(204)?;
+    let proof = until("the other account's token has come", SOON, async || {
+        let mails = house.mailbox.mails_to(other.email()).await?;
+        let verifying: Vec<_> = mails.iter().filter(|mail| mail.subject.contains("Verify")).collect();
+        let second = verifying.get(1).and_then(|mail| mail.body_text.lines().find(|line| line.len() == 43));
+        Ok(Look::done_if(second.is_some(), second.unwrap_or_default().to_owned()))
+    })
+    .await?;
+    let verify = house.api.post("/users/email-verification").json(&json!({ "token": proof }));
+    verify.send().await?.refusal(409, "EMAIL_TAKEN")?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_register_the_same_name_at_one_moment_one_has_it() -> Verdict {
+async fn one_of_two_concurrent_registrations_gets_the_username() -> Verdict {
     let house = BoxOffice::open().await?;
     let name = fresh("twin");
     let replies = at_once(6, |_| {
@@ -150,7 +173,7 @@ async fn only_an_admin_grants_a_role_and_that_ends_the_log_ins_before_it() -> Ve
 }
 
 #[tokio::test]
-async fn what_a_change_of_an_account_leaves_out_stays() -> Verdict {
+async fn absent_fields_of_an_account_change_keep_their_values() -> Verdict {
     let house = BoxOffice::open().await?;
     let me = house.somebody().await?;
     let change = |body: Value| me.put_user(me.id(), &body);
@@ -168,17 +191,40 @@ async fn what_a_change_of_an_account_leaves_out_stays() -> Verdict {
 }
 
 #[tokio::test]
-async fn a_changed_name_and_address_leave_the_old_ones_free() -> Verdict {
+async fn a_changed_name_is_free_at_once_and_a_changed_address_once_the_new_one_is_verified() -> Verdict {
     let house = BoxOffice::open().await?;
     let me = house.somebody().await?;
     let (name, address) = (fresh("new"), format!("{}@example.org", fresh("new")));
-    me.put_user(me.id(), &json!({ "username": name, "email": address })).send().await?.with_status(200)?;
+    house.verified(&me).await?;
+    let token = me.token().await?;
+    let change = house.api.put_user(me.id(), &json!({ "username": name, "email": address })).bearer(&token);
+    let waiting: Value = change.send().await?.answer(200)?;
+    assert_eq!((&waiting["email"], &waiting["pendingEmail"]), (&json!(me.email()), &json!(address)));
+    let password = &me.account.password;
+    for known_as in [name.as_str(), me.email()] {
+        house.api.log_in(known_as, password).send().await?.with_status(200)?;
+    }
+    house
+        .api
+        .log_in(&address, password)
+        .from_address(&an_address())
+        .send()
+        .await?
+        .refusal(401, "INVALID_CREDENTIALS")?;
+
+    house.api.post("/users/me/email-verification").bearer(&token).send().await?.with_status(204)?;
+    let mail = house.mailbox.until_mailed_about(&address, "Verify your email address").await?;
+    let proof = mail.body_text.lines().find(|line| line.len() == 43).unwrap_or_default();
+    let verify = || house.api.post("/users/email-verification").json(&json!({ "token": proof }));
+    verify().send().await?.with_status(204)?;
+    verify().send().await?.refusal(400, "PROOF_INVALID")?;
+    house.api.log_in(&address, password).send().await?.with_status(200)?;
+    let old = house.api.log_in(me.email(), password).from_address(&an_address());
+    old.send().await?.refusal(401, "INVALID_CREDENTIALS")?;
 
     let successor = Body::user().with("username", me.account.user.username.clone()).with("email", me.email());
-    Person::register_as(&house.api, &successor).await?;
-    for known_as in [&name, &address] {
-        house.api.log_in(known_as, &me.account.password).send().await?.with_status(200)?;
-    }
+    let successor = Person::register_as(&house.api, &successor).await?;
+    assert_eq!(successor.email(), me.email());
     Ok(())
 }
 
@@ -286,5 +332,75 @@ async fn every_change_of_an_account_is_told_once_and_in_order() -> Verdict {
     events.iter().try_for_each(|event| house.contracts.check(event))?;
     let types: Vec<_> = events.iter().map(|stored| stored.event.metadata.event_type.as_str()).collect();
     assert_eq!(types, ["UserCreated", "UserUpdated"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_suspended_user_is_out_until_an_admin_reinstates_them() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let me = house.somebody().await?;
+    let token = me.token().await?;
+    let act = |verb: &str| house.admin.post(&format!("/users/{}/{verb}", me.id())).json(&json!({ "reason": "A test" }));
+
+    let suspended: Value = act("suspend").send().await?.answer(200)?;
+    assert_eq!(suspended["suspension"]["reason"], "A test");
+    house.api.get("/users/me").bearer(&token).send().await?.refusal(401, "TOKEN_REVOKED")?;
+    let log_in = || house.api.log_in(&me.account.user.username, &me.account.password);
+    log_in().send().await?.refusal(403, "ACCOUNT_SUSPENDED")?;
+
+    act("reinstate").send().await?.with_status(200)?;
+    log_in().send().await?.with_status(200)?;
+    let events = house.tables.events_of(me.id()).await?;
+    events.iter().try_for_each(|event| house.contracts.check(event))?;
+    let own = house.admin.post(&format!("/users/{}/suspend", house.admin.id())).json(&json!({ "reason": "A test" }));
+    own.send().await?.refusal(409, "ILLEGAL_TRANSITION")?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_admins_who_demote_each_other_at_one_moment_leave_one() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let ada = house.somebody().await?.made("ADMIN", &house.admin).await?;
+    let grace = house.somebody().await?.made("ADMIN", &house.admin).await?;
+    ada.token().await?;
+    grace.token().await?;
+    let replies = at_once(2, |number| {
+        let (by, on) = if number == 0 { (&ada, &grace) } else { (&grace, &ada) };
+        let request = by.put_user(on.id(), &json!({ "role": "USER" }));
+        async move { request.send().await }
+    })
+    .await?;
+    let demoted = replies.iter().filter(|reply| reply.got.status == 200).count();
+    assert_eq!(demoted, 1, "{replies:?}");
+    let left: Vec<_> = [house.admin.user(ada.id()).await?.role, house.admin.user(grace.id()).await?.role].into();
+    assert_eq!(left.iter().filter(|role| *role == "ADMIN").count(), 1);
+    for admin in [&ada, &grace] {
+        house.admin.put_user(admin.id(), &json!({ "role": "USER" })).send().await?.with_status(200)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_by_the_mail_of_the_account_and_of_no_other() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let me = house.somebody().await?;
+    let ask = |email: &str| house.api.post("/users/password-reset").json(&json!({ "email": email }));
+    ask(&format!("{}@example.org", fresh("nobody"))).send().await?.with_status(204)?;
+    ask(me.email()).send().await?.with_status(204)?;
+
+    let mail = house.mailbox.until_mailed_about(me.email(), "Your new password").await?;
+    let token = mail.body_text.lines().find(|line| line.len() == 43).unwrap_or_default().to_owned();
+    let confirm = |token: &str, password: &str| {
+        let body = json!({ "token": token, "newPassword": password });
+        house.api.post("/users/password-reset/confirm").json(&body)
+    };
+    let new = fresh("another secret");
+    confirm("made up", &new).send().await?.refusal(400, "PROOF_INVALID")?;
+    confirm(&token, "password1").send().await?.refusal(400, "WEAK_PASSWORD")?;
+    confirm(&token, &new).send().await?.with_status(204)?;
+    confirm(&token, &fresh("a third")).send().await?.refusal(400, "PROOF_INVALID")?;
+    let log_in: LogIn = house.api.log_in(&me.account.user.username, &new).send().await?.answer(200)?;
+    let shown: Value = house.api.get("/users/me").bearer(&log_in.access_token).send().await?.answer(200)?;
+    assert!(shown["emailVerifiedAt"].is_string(), "{shown}");
     Ok(())
 }

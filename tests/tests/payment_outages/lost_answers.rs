@@ -47,7 +47,7 @@ async fn a_buyer_who_never_heard_that_the_payment_worked_has_a_ticket() -> Verdi
     let stage = Alone::open().await?;
     let (provider, show) = (stage.house.provider()?, stage.show().await?);
     let booking = show.order(1).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
     let lost = provider.arm(&Which::confirming(bookings_of(&show)), Fault::AnswerLost, None, 0).await?;
 
     booking.pay(Card::Good).await?.refusal(503, "SERVICE_UNAVAILABLE")?;
@@ -64,7 +64,7 @@ async fn a_charge_that_lands_when_the_hold_is_over_is_never_silence() -> Verdict
     let stage = Alone::open().await?;
     let (provider, show) = (stage.house.provider()?, stage.show().await?);
     let booking = show.order(1).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
     // Longer than the product waits for an answer; the charge is made when it has stopped waiting, after the hold.
     provider.arm(&Which::confirming(bookings_of(&show)), Fault::Delay, Some(1), 30_000).await?;
     until_shortly_before_the_hold_ends(&booking).await?;
@@ -87,7 +87,7 @@ async fn a_charge_answered_after_the_hold_is_confirmed_or_given_back() -> Verdic
     let stage = Alone::open().await?;
     let (provider, show) = (stage.house.provider()?, stage.show().await?);
     let booking = show.order(1).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
     // Shorter than the product waits for an answer, and longer than the hold still lasts.
     provider.arm(&Which::confirming(bookings_of(&show)), Fault::Delay, Some(1), 3_000).await?;
     until_shortly_before_the_hold_ends(&booking).await?;

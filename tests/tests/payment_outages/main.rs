@@ -44,7 +44,7 @@ fn bookings_of(show: &Show) -> String {
     format!("amount={}&", show.inventory.price.0)
 }
 
-/// What an earlier test did to the payment provider is over when buyers can pay.
+/// An earlier test's fault of the payment provider is over when buyers can pay.
 async fn until_payments_work(house: &BoxOffice) -> Outcome<()> {
     let show = house.show(100).await?;
     let mut waiting: Option<Booking> = None;
@@ -53,7 +53,7 @@ async fn until_payments_work(house: &BoxOffice) -> Outcome<()> {
             Some(booking) => booking,
             None => {
                 let booking = show.order(1).booked().await?;
-                booking.until_payable().await?;
+                booking.until_awaited().await?;
                 booking
             }
         };

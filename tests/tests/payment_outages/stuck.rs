@@ -1,4 +1,4 @@
-//! What cannot be undone becomes an operator's case.
+//! A booking that cannot be undone becomes an operator's case.
 
 use crate::{Alone, bookings_of};
 use boxoffice_e2e::{

@@ -88,7 +88,7 @@ async fn a_buyer_who_meets_an_outage_can_try_again() -> Verdict {
     let stage = Alone::open().await?;
     let (provider, show) = (stage.house.provider()?, stage.show().await?);
     let booking = show.order(1).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
     provider.arm(&Which::charging(bookings_of(&show)), Fault::Error500, Some(1), 0).await?;
 
     let refused = booking.pay(Card::Good).await?;
@@ -107,7 +107,7 @@ async fn a_buyer_who_meets_an_outage_and_leaves_keeps_no_seats() -> Verdict {
     let stage = Alone::open().await?;
     let (provider, show) = (stage.house.provider()?, stage.show().await?);
     let booking = show.order(1).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
     let outage = provider.arm(&Which::charging(bookings_of(&show)), Fault::Error500, None, 0).await?;
 
     booking.pay(Card::Good).await?.refusal(503, "SERVICE_UNAVAILABLE")?;
@@ -126,7 +126,7 @@ async fn a_provider_that_keeps_failing_is_left_alone_for_a_while() -> Verdict {
     let stage = Alone::open().await?;
     let (provider, show) = (stage.house.provider()?, stage.show().await?);
     let booking = show.order(1).booked().await?;
-    booking.until_payable().await?;
+    booking.until_awaited().await?;
     let outage = provider.arm(&Which::charging(bookings_of(&show)), Fault::Error500, None, 0).await?;
 
     // Refused all along; at first by the provider, and once the breaker is open without asking it.

@@ -1,12 +1,13 @@
-//! What these handlers answer in common: the inventory as JSON, and this context's refusals as problems.
+//! The responses that these handlers share: the inventory as JSON, and this context's refusals as problems.
 
 use crate::{
-    App, EventName,
+    App, Cancellation, EventName,
+    cancellation::{Account, Case, State},
     domain::{Inventory, NotForSale, Unchangeable},
-    store::{CreateError, DeleteError, RequestKey, SeatsError, UpdateError},
+    store::{CancelError, CreateError, DeleteError, RequestKey, SeatsError, UpdateError},
 };
 use boxoffice_aws::Page;
-use boxoffice_kernel::{Amount, Currency, InventoryId, Quantity, Timestamp};
+use boxoffice_kernel::{Amount, Currency, InventoryId, Quantity, Reason, Timestamp, UserId};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::{Request, RequestExt as _};
 use serde::Serialize;
@@ -33,6 +34,21 @@ pub(crate) struct InventoryView {
     price: Amount,
     currency: Currency,
     location: String,
+    /// The most seats of one order.
+    #[schema(minimum = 1, maximum = 60)]
+    max_per_order: u32,
+    /// The most seats that one buyer holds at one time without having paid.
+    #[schema(minimum = 1)]
+    max_held_per_buyer: u32,
+    /// The most seats that one buyer has, paid or not.
+    #[schema(minimum = 1)]
+    max_per_buyer: u32,
+    /// Whether it can be booked as far as its date and its organiser go: false once it has begun or is cancelled.
+    on_sale: bool,
+    /// When its organiser cancelled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    cancelled_at: Option<Timestamp>,
     /// How often the terms have been written.
     #[schema(minimum = 1)]
     version: u64,
@@ -54,6 +70,11 @@ impl From<&Inventory> for InventoryView {
             price: terms.price.amount,
             currency: terms.price.currency,
             location: terms.location.to_string(),
+            max_per_order: terms.limits.max_per_order.get(),
+            max_held_per_buyer: terms.limits.max_held_per_buyer.get(),
+            max_per_buyer: terms.limits.max_per_buyer.get(),
+            on_sale: inventory.is_on_sale(Timestamp::now()),
+            cancelled_at: inventory.cancelled_at,
             version: inventory.version,
             created_at: inventory.created_at,
             updated_at: inventory.updated_at,
@@ -74,9 +95,100 @@ pub(crate) fn example() -> serde_json::Value {
         "price": 49.9,
         "currency": "EUR",
         "location": "Prater, Vienna",
+        "maxPerOrder": 10,
+        "maxHeldPerBuyer": 10,
+        "maxPerBuyer": 20,
+        "onSale": true,
         "version": 1,
         "createdAt": "2030-01-01T09:00:00.000Z",
         "updatedAt": "2030-01-01T09:00:00.000Z"
+    })
+}
+
+/// The cancellation of an event, and how far the walk over its bookings is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Cancellation)]
+pub(crate) struct CancellationView {
+    inventory_id: InventoryId,
+    event_name: EventName,
+    state: State,
+    reason: Reason,
+    requested_by: UserId,
+    requested_at: Timestamp,
+    /// When every booking had come to rest; absent before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    ended_at: Option<Timestamp>,
+    /// When the walk last took a step.
+    updated_at: Timestamp,
+    /// How often the walk was begun or resumed.
+    #[schema(minimum = 1)]
+    run: u32,
+    /// Bookings walked over: of the first pass so far, then of the last complete one, like the counts below. At rest it is `cancelled` and `failed`.
+    #[schema(minimum = 0)]
+    walked: u32,
+    /// Bookings that are cancelled.
+    #[schema(minimum = 0)]
+    cancelled: u32,
+    /// Those of them whose money was given back; the others had paid none.
+    #[schema(minimum = 0)]
+    refunded: u32,
+    /// Bookings whose cancellation is under way.
+    #[schema(minimum = 0)]
+    open: u32,
+    /// Bookings that were not cancelled.
+    #[schema(minimum = 0)]
+    failed: u32,
+    /// The first hundred bookings that were not cancelled, and why.
+    cases: Vec<Case>,
+    /// At the end: seats that bookings have which the walk did not find.
+    #[schema(minimum = 0)]
+    unaccounted_seats: u32,
+}
+
+impl From<&Cancellation> for CancellationView {
+    fn from(walk: &Cancellation) -> Self {
+        let Account { tally, cases } = walk.account();
+        Self {
+            inventory_id: walk.inventory_id,
+            event_name: walk.event_name.clone(),
+            state: walk.state(),
+            reason: walk.reason.clone(),
+            requested_by: walk.requested_by,
+            requested_at: walk.requested_at,
+            ended_at: walk.ended_at,
+            updated_at: walk.updated_at,
+            run: walk.run,
+            walked: tally.walked,
+            cancelled: tally.cancelled,
+            refunded: tally.refunded,
+            open: tally.open,
+            failed: tally.failed,
+            cases: cases.clone(),
+            unaccounted_seats: walk.unaccounted_seats,
+        }
+    }
+}
+
+/// A cancellation under way, for the API's document.
+pub(crate) fn cancellation_example() -> serde_json::Value {
+    serde_json::json!({
+        "inventoryId": "inv_01970000000070008000000000000001",
+        "eventName": "Late Show at the Ferris Wheel",
+        "state": "CANCELLING",
+        "reason": "The headliner is ill",
+        "requestedBy": "usr_01970000000070008000000000000001",
+        "requestedAt": "2030-05-30T09:00:00.000Z",
+        "updatedAt": "2030-05-30T09:00:05.000Z",
+        "run": 1,
+        "walked": 50,
+        "cancelled": 0,
+        "refunded": 0,
+        "open": 49,
+        "failed": 1,
+        "cases": [{ "ticketId": "tkt_01970000000070008000000000000001", "code": "ADMISSION_USED" }],
+        "unaccountedSeats": 0
     })
 }
 
@@ -89,7 +201,7 @@ pub(crate) fn page(page: &Page<Inventory>) -> Page<InventoryView> {
 pub(crate) fn refine(field: &str) -> Option<Code> {
     match field {
         "price" => Some(Code::InvalidPrice),
-        "totalSeats" => Some(Code::InvalidQuantity),
+        "totalSeats" | "maxPerOrder" | "maxHeldPerBuyer" | "maxPerBuyer" => Some(Code::InvalidQuantity),
         "eventDate" => Some(Code::InvalidEventDate),
         _ => None,
     }
@@ -120,7 +232,7 @@ pub(crate) async fn id_by_name(app: &App, request: &Request) -> Result<Inventory
     Err(not_found())
 }
 
-/// What this request to move seats by hand is known by, where the caller gave it a key.
+/// The idempotency key of a request to move seats by hand, if the caller sent one.
 ///
 /// # Errors
 /// When the key is not one.
@@ -146,6 +258,7 @@ impl From<NotForSale> for Problem {
         match error {
             NotForSale::SoldOut { .. } => Self::new(Code::InventoryUnavailable, format!("{error}.")).at("quantity"),
             NotForSale::Begun(_) => Self::new(Code::SalesClosed, format!("{error}.")),
+            NotForSale::Cancelled(_) => Self::new(Code::EventCancelled, format!("{error}.")),
         }
     }
 }
@@ -168,10 +281,21 @@ impl From<UpdateError> for Problem {
                 Unchangeable::SeatsTaken { .. } => {
                     Self::new(Code::InvalidInventory, format!("{error}.")).at("totalSeats")
                 }
+                Unchangeable::Price(_) => Self::new(Code::InvalidPrice, format!("{error}.")).at("price"),
                 Unchangeable::PastDate => Self::new(Code::InvalidEventDate, format!("{error}.")).at("eventDate"),
+                Unchangeable::Cancelled(_) => Self::new(Code::EventCancelled, format!("{error}.")),
                 Unchangeable::Stale { .. } => Self::new(Code::VersionConflict, format!("{error}.")).at("version"),
             },
             UpdateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::NotFound => not_found(),
+            CancelError::Store(error) => error.into(),
         }
     }
 }

@@ -10,14 +10,14 @@
 use super::answer::{InventoryView, example, refine};
 use crate::{
     App,
-    domain::{EventName, Inventory, Location, Terms},
+    domain::{EventName, Inventory, Location, OrderLimit, PurchaseLimits, Terms},
 };
 use boxoffice_kernel::{Amount, Currency, InventoryId, Money, Quantity, Timestamp};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
 
-/// What to put on sale.
+/// The terms of the new event.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewInventory {
@@ -29,6 +29,12 @@ pub struct NewInventory {
     #[serde(default = "usd")]
     currency: Currency,
     location: Location,
+    /// The most seats of one order; 10 by default.
+    max_per_order: Option<OrderLimit>,
+    /// The most seats that one buyer holds at one time without having paid; 10 by default.
+    max_held_per_buyer: Option<Quantity>,
+    /// The most seats that one buyer has, paid or not; 20 by default.
+    max_per_buyer: Option<Quantity>,
 }
 
 fn usd() -> Currency {
@@ -71,12 +77,22 @@ pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
     if new.event_date <= now {
         return Err(Problem::new(Code::InvalidEventDate, "eventDate must be in the future.").at("eventDate"));
     }
+    let price = Money { amount: new.price, currency: new.currency }
+        .chargeable()
+        .map_err(|error| Problem::new(Code::InvalidPrice, format!("The price {error}.")).at("price"))?;
+    let usual = PurchaseLimits::default();
+    let limits = PurchaseLimits {
+        max_per_order: new.max_per_order.unwrap_or(usual.max_per_order),
+        max_held_per_buyer: new.max_held_per_buyer.unwrap_or(usual.max_held_per_buyer),
+        max_per_buyer: new.max_per_buyer.unwrap_or(usual.max_per_buyer),
+    };
     let terms = Terms {
         event_name: new.event_name,
         event_date: new.event_date,
         total_seats: new.total_seats,
-        price: Money { amount: new.price, currency: new.currency },
+        price,
         location: new.location,
+        limits,
     };
     let inventory = Inventory::open(InventoryId::generate(), terms, now);
     app.store.create(&inventory, &http::trace(&request)).await?;

@@ -1,4 +1,4 @@
-//! Lists what is on sale, newest first.
+//! Lists events, newest first, those that have begun too.
 //!
 //! | | |
 //! |---|---|
@@ -14,7 +14,9 @@ use boxoffice_runtime::{
 };
 use lambda_http::Request;
 
-/// Lists what is on sale, newest first.
+/// Lists events, newest first.
+///
+/// An event that has begun is listed until it is deleted, with `onSale` false.
 ///
 /// # Errors
 /// When `limit` or `next` is not what it should be.

@@ -1,7 +1,9 @@
 //! One file a function. The first group answers HTTP, the second runs as steps of the booking saga.
 
+pub mod cancel_inventory;
 pub mod create_inventory;
 pub mod delete_inventory;
+pub mod get_cancellation;
 pub mod get_inventory;
 pub mod get_inventory_by_name;
 pub mod list_available_inventory;
@@ -18,7 +20,7 @@ pub mod verify_hold;
 mod answer;
 
 use boxoffice_kernel::{TicketId, Timestamp};
-use boxoffice_runtime::task::Booking;
+use boxoffice_runtime::task::OfTicket;
 use serde::Deserialize;
 
 /// This context's part of the API's document.
@@ -32,6 +34,8 @@ use serde::Deserialize;
     get_inventory_by_name::handle,
     update_inventory::handle,
     delete_inventory::handle,
+    cancel_inventory::handle,
+    get_cancellation::handle,
     reserve_seats::by_id,
     reserve_seats::by_name,
     release_seats::by_id,
@@ -39,7 +43,7 @@ use serde::Deserialize;
 ))]
 pub struct ApiDoc;
 
-/// What this context's steps need to know of a booking.
+/// The facts of a booking that this context's steps need.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookedSeats {
@@ -47,8 +51,12 @@ pub struct BookedSeats {
     hold_expires_at: Timestamp,
 }
 
-impl Booking for BookedSeats {
+impl OfTicket for BookedSeats {
     fn ticket_id(&self) -> TicketId {
         self.ticket_id
+    }
+
+    fn hold_expires_at(&self) -> Option<Timestamp> {
+        Some(self.hold_expires_at)
     }
 }

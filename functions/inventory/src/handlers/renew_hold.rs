@@ -12,10 +12,11 @@
 
 use super::BookedSeats;
 use crate::{InventoryStore, store::Renewal};
+use boxoffice_kernel::Refusal;
 use boxoffice_runtime::{SagaInput, StepFailure};
 
 /// The names of this step's refusals in the state machine's contract.
-pub const REFUSALS: [&str; 1] = ["SeatsGone"];
+pub const REFUSALS: [Refusal; 1] = [Refusal::SeatsGone];
 
 /// Succeeds when the seats are held.
 ///
@@ -26,7 +27,7 @@ pub async fn run(store: &InventoryStore, input: SagaInput<BookedSeats>) -> Resul
         Renewal::Held => Ok(()),
         Renewal::Gone => {
             let detail = "the seats were given back for good, or to others, before the payment came".into();
-            Err(StepFailure::Refused { name: "SeatsGone", detail })
+            Err(StepFailure::Refused { refusal: Refusal::SeatsGone, detail })
         }
     }
 }

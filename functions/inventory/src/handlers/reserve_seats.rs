@@ -21,7 +21,7 @@ use serde::Serialize;
 pub(crate) struct Reserved {
     #[serde(flatten)]
     inventory: InventoryView,
-    /// What the seats are stated under on the bus.
+    /// The reservation id of the seats' events.
     reservation_id: ReservationId,
 }
 
@@ -64,7 +64,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Answer, Problem> {
             example = json!(reserved_example())
         ),
         (status = 404, description = "`INVENTORY_NOT_FOUND`: no such event on sale"),
-        (status = 409, description = "`INVENTORY_UNAVAILABLE`: not that many seats are left. `SALES_CLOSED`: the event has begun"),
+        (status = 409, description = "`INVENTORY_UNAVAILABLE`: not that many seats are left. `SALES_CLOSED`: the event has begun. `EVENT_CANCELLED`: its organiser cancelled it"),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the caller used this key for another request")
     )
 )]
@@ -94,7 +94,7 @@ pub(crate) async fn by_id(app: &App, request: Request) -> Result<Answer, Problem
             example = json!(reserved_example())
         ),
         (status = 404, description = "`INVENTORY_NOT_FOUND`: no such event on sale"),
-        (status = 409, description = "`INVENTORY_UNAVAILABLE`: not that many seats are left. `SALES_CLOSED`: the event has begun"),
+        (status = 409, description = "`INVENTORY_UNAVAILABLE`: not that many seats are left. `SALES_CLOSED`: the event has begun. `EVENT_CANCELLED`: its organiser cancelled it"),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the caller used this key for another request")
     )
 )]

@@ -16,7 +16,7 @@ use lambda_http::Request;
 
 /// Changes what an event is sold under.
 ///
-/// What is not named stays. A new price is for bookings from now on.
+/// Absent fields keep their values. A new price applies to bookings from now on.
 ///
 /// # Errors
 /// When the body breaks a rule, there are fewer seats than are taken, or someone else changed it.
@@ -33,7 +33,7 @@ use lambda_http::Request;
         (
             status = 409,
             description = "`INVENTORY_ALREADY_EXISTS`: another event on sale has the new name. `INVALID_INVENTORY`: more seats are taken \
-                           than there would be. `VERSION_CONFLICT`: someone else changed it"
+                           than there would be. `VERSION_CONFLICT`: someone else changed it. `EVENT_CANCELLED`: its organiser cancelled it"
         )
     )
 )]

@@ -1,9 +1,9 @@
-//! What every test here begins with.
+//! The fixture of these tests.
 
-use boxoffice_aws::{StoreError, Transaction, Uncommitted};
+use boxoffice_aws::{StoreError, Uncommitted};
 use boxoffice_inventory::{
-    HoldGuard, Inventory, InventoryStore, SaleGuard,
-    domain::{Allocation, Reservation, Revision, Shard, Terms},
+    Inventory, InventoryStore, SeatGuard,
+    domain::{Allocation, PurchaseLimits, Reservation, Revision, Shard, Terms},
 };
 use boxoffice_kernel::{Amount, Currency, InventoryId, Money, Quantity, TicketId, Timestamp};
 use boxoffice_testing::{Database, Table, trace};
@@ -27,6 +27,7 @@ pub(crate) fn terms(name: &str, seats: u32) -> Terms {
         total_seats: quantity(seats),
         price: Money { amount: Amount::from_minor(4990).unwrap(), currency: Currency::Eur },
         location: "Hall".parse().unwrap(),
+        limits: PurchaseLimits::default(),
     }
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn resized(seats: u32) -> Revision {
 
 /// The hold that this inventory, as it was read, leads a ticket to.
 pub(crate) fn planned(inventory: &Inventory, seats: u32, ticket: TicketId) -> Reservation {
-    let seed = boxoffice_inventory::store::order(ticket);
+    let seed = boxoffice_inventory::store::shard_seed(ticket);
     let allocations = inventory.plan_hold(quantity(seats), seed, Timestamp::now()).unwrap();
     Reservation::hold(ticket, inventory, quantity(seats), allocations)
 }
@@ -65,8 +66,8 @@ pub(crate) async fn write_hold(
     database: &Database,
     inventory: &Inventory,
     reservation: &Reservation,
-) -> Result<(), Uncommitted<HoldGuard>> {
-    let transaction = store(database).hold(Transaction::new(), inventory, reservation, &trace(), |guard| guard)?;
+) -> Result<(), Uncommitted<SeatGuard>> {
+    let transaction = store(database).hold(inventory, reservation, &trace())?;
     transaction.commit(&database.client()).await.map(|_| ())
 }
 
@@ -79,8 +80,8 @@ pub(crate) async fn hold(database: &Database, inventory: InventoryId, seats: u32
 }
 
 /// Sells a ticket's seats from its reservation as it was read, as the transaction that confirms the ticket does.
-pub(crate) async fn write_sale(database: &Database, reservation: &Reservation) -> Result<(), Uncommitted<SaleGuard>> {
-    let transaction = store(database).sell(Transaction::new(), reservation, &trace(), |guard| guard)?;
+pub(crate) async fn write_sale(database: &Database, reservation: &Reservation) -> Result<(), Uncommitted<SeatGuard>> {
+    let transaction = store(database).sell(reservation, &trace())?;
     transaction.commit(&database.client()).await.map(|_| ())
 }
 
@@ -92,7 +93,7 @@ pub(crate) async fn sell(database: &Database, inventory: InventoryId, seats: u32
     ticket
 }
 
-/// What a refused transaction was refused for.
+/// The guards that refused a transaction.
 pub(crate) fn refused<G: std::fmt::Debug>(outcome: Result<(), Uncommitted<G>>) -> boxoffice_aws::Refusals<G> {
     match outcome {
         Err(Uncommitted::Refused(refusals)) => refusals,

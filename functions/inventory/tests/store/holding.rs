@@ -5,7 +5,7 @@ use crate::fixture::{
     write_sale,
 };
 use boxoffice_inventory::{
-    HoldGuard, SaleGuard,
+    SeatGuard,
     domain::{NotForSale, Reservation, ReservationState, Revision},
     store::{Release, Renewal},
 };
@@ -34,10 +34,10 @@ async fn a_ticket_holds_its_seats_once_however_often_it_tries() {
         write_hold(&database, &inventory, &reservation).await.unwrap();
         for _ in 0..3 {
             let refusals = refused(write_hold(&database, &inventory, &reservation).await);
-            assert!(refusals.has(&HoldGuard::Reservation), "{refusals:?}");
+            assert!(refusals.has(&SeatGuard::Reservation), "{refusals:?}");
             let found: Reservation = boxoffice_aws::transaction::read(
                 "reservation",
-                refusals.found(&HoldGuard::Reservation).unwrap().clone(),
+                refusals.found(&SeatGuard::Reservation).unwrap().clone(),
             )
             .unwrap();
             assert_eq!(found, reservation, "the refusal shows the reservation that is there");
@@ -55,7 +55,7 @@ async fn a_hold_beyond_what_is_available_is_refused_and_writes_nothing() {
         // Planned on what was seen before the others came.
         let late = planned(&seen, 2, TicketId::generate());
         let refusals = refused(write_hold(&database, &seen, &late).await);
-        assert!(refusals.has(&HoldGuard::Shard(0)) && !refusals.has(&HoldGuard::Reservation), "{refusals:?}");
+        assert!(refusals.has(&SeatGuard::Shard(0)) && !refusals.has(&SeatGuard::Reservation), "{refusals:?}");
         assert_eq!(database.seats(seen.id).await.counts(), (1, 4, 0));
         assert_eq!(store(&database).reservation(late.ticket_id).await.unwrap(), None);
         assert!(database.events_of(late.id).await.is_empty());
@@ -72,7 +72,7 @@ async fn nobody_buys_at_a_price_that_changed_since_it_was_read() {
         store.update(seen.id, &dearer, &trace()).await.unwrap();
 
         let refusals = refused(write_hold(&database, &seen, &planned(&seen, 1, TicketId::generate())).await);
-        assert!(refusals.has(&HoldGuard::Shard(0)), "{refusals:?}");
+        assert!(refusals.has(&SeatGuard::Shard(0)), "{refusals:?}");
         assert_eq!(database.seats(seen.id).await.counts(), (5, 0, 0));
         hold(&database, seen.id, 1).await;
     })
@@ -144,7 +144,7 @@ async fn a_gathered_hold_takes_nothing_when_one_of_its_shards_refuses() {
         let seen = on_sale_in_shards(&store(&database), &[2, 2]).await;
         hold(&database, seen.id, 1).await;
         let refusals = refused(write_hold(&database, &seen, &planned(&seen, 4, TicketId::generate())).await);
-        assert!(refusals.any(|guard| matches!(guard, HoldGuard::Shard(_))), "{refusals:?}");
+        assert!(refusals.any(|guard| matches!(guard, SeatGuard::Shard(_))), "{refusals:?}");
         assert_eq!(database.seats(seen.id).await.counts(), (3, 1, 0));
     })
     .await;
@@ -160,7 +160,7 @@ async fn held_seats_are_sold_once_however_often_it_is_tried() {
         write_sale(&database, &reservation).await.unwrap();
         for _ in 0..3 {
             let refusals = refused(write_sale(&database, &reservation).await);
-            assert!(refusals.has(&SaleGuard::Reservation), "{refusals:?}");
+            assert!(refusals.has(&SeatGuard::Reservation), "{refusals:?}");
         }
         assert_eq!(database.seats(id).await.counts(), (1, 2, 2));
         assert_eq!(database.history(reservation.id).await, ["InventoryReserved", "InventorySold"]);
@@ -178,7 +178,7 @@ async fn seats_that_were_released_are_not_sold() {
         let held = store.reservation(ticket).await.unwrap().unwrap();
         store.release(ticket, "HoldExpired", &trace()).await.unwrap();
         let refusals = refused(write_sale(&database, &held).await);
-        assert!(refusals.has(&SaleGuard::Reservation), "{refusals:?}");
+        assert!(refusals.has(&SeatGuard::Reservation), "{refusals:?}");
         assert_eq!(database.seats(id).await.counts(), (3, 2, 0));
     })
     .await;
@@ -346,7 +346,7 @@ async fn a_hold_on_a_shard_that_is_not_there_is_refused() {
         reservation.allocations = first_shard(1);
         reservation.allocations[0].shard = 7;
         let refusals = refused(write_hold(&database, &inventory, &reservation).await);
-        assert!(refusals.has(&HoldGuard::Shard(7)), "{refusals:?}");
+        assert!(refusals.has(&SeatGuard::Shard(7)), "{refusals:?}");
         assert_eq!(database.seats(inventory.id).await.counts(), (5, 0, 0));
     })
     .await;

@@ -10,7 +10,7 @@ use boxoffice_aws::{
 use boxoffice_inventory::{
     Inventory,
     domain::{NotForSale, Reservation, Unchangeable},
-    store::{UpdateError, order, shard_partition},
+    store::{UpdateError, shard_partition, shard_seed},
 };
 use boxoffice_kernel::{InventoryId, TicketId, Timestamp};
 use boxoffice_testing::{Database, Seats, Table, for_each_dynamodb, trace};
@@ -65,7 +65,7 @@ async fn buy(database: Database, id: InventoryId, seats: u32, writing: Writing, 
         if std::mem::take(&mut first) {
             all_have_read.wait().await;
         }
-        let plan = inventory.plan_hold(quantity(seats), order(ticket), Timestamp::now());
+        let plan = inventory.plan_hold(quantity(seats), shard_seed(ticket), Timestamp::now());
         let allocations = match plan {
             Ok(allocations) => allocations,
             Err(NotForSale::SoldOut { .. }) => return false,

@@ -1,4 +1,4 @@
-//! What is on sale: AP-10 to AP-16.
+//! Events on sale: AP-10 to AP-16.
 
 use crate::fixture::{hold, on_sale, on_sale_in_shards, resized, store, terms, tomorrow};
 use boxoffice_aws::{Limit, ListError};
@@ -59,7 +59,45 @@ async fn a_name_is_on_sale_once_and_its_refusal_writes_nothing() {
 }
 
 #[tokio::test]
-async fn of_two_who_put_the_same_name_on_sale_at_once_one_succeeds() {
+async fn a_name_spelled_another_way_is_the_same_name() {
+    for_each_dynamodb(|database| async move {
+        let store = store(&database);
+        let first = Inventory::open(InventoryId::generate(), terms("Beyonc\u{e9} Final", 10), Timestamp::now());
+        store.create(&first, &trace()).await.unwrap();
+        for spelling in [
+            "Beyonce\u{301} Final",
+            "BEYONC\u{c9} \u{fb01}nal",
+            "Beyonc\u{e9}\u{3000}Final",
+            "Beyonc\u{e9} Fi\u{200b}nal",
+        ] {
+            let second = Inventory::open(InventoryId::generate(), terms(spelling, 10), Timestamp::now());
+            let refused = store.create(&second, &trace()).await;
+            assert!(matches!(refused, Err(CreateError::NameTaken)), "{spelling}: {refused:?}");
+            assert_eq!(store.find(&spelling.parse().unwrap()).await.unwrap(), Some(first.id), "{spelling}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_can_be_spelled_another_way_and_keeps_its_name() {
+    for_each_dynamodb(|database| async move {
+        let store = store(&database);
+        let ours = Inventory::open(InventoryId::generate(), terms("Concert", 10), Timestamp::now());
+        store.create(&ours, &trace()).await.unwrap();
+        let spelled = Revision { event_name: Some("CONCERT".parse().unwrap()), ..Revision::default() };
+        store.update(ours.id, &spelled, &trace()).await.unwrap();
+        assert_eq!(store.get(ours.id).await.unwrap().unwrap().terms.event_name.as_str(), "CONCERT");
+        let second = Inventory::open(InventoryId::generate(), terms("concert", 10), Timestamp::now());
+        assert!(matches!(store.create(&second, &trace()).await, Err(CreateError::NameTaken)));
+        store.delete(ours.id, &trace()).await.unwrap();
+        store.create(&second, &trace()).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_of_two_events_with_the_same_name_goes_on_sale() {
     for_each_dynamodb(|database| async move {
         let store = store(&database);
         let create = async || {
@@ -309,7 +347,7 @@ async fn seats_are_not_held_on_an_event_that_went_off_sale_meanwhile() {
 
         let reservation = crate::fixture::planned(&seen, 1, boxoffice_kernel::TicketId::generate());
         let refusals = crate::fixture::refused(crate::fixture::write_hold(&database, &seen, &reservation).await);
-        assert!(refusals.any(|guard| matches!(guard, boxoffice_inventory::HoldGuard::Shard(0))), "{refusals:?}");
+        assert!(refusals.any(|guard| matches!(guard, boxoffice_inventory::SeatGuard::Shard(0))), "{refusals:?}");
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! What the API shows of a notification, and how it refuses.
+//! The notification as the API shows it, and this context's refusals.
 
 use crate::{
     content::{FreeText, Template},
@@ -14,10 +14,10 @@ use serde::Serialize;
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Notification)]
-pub(crate) struct NotificationView {
+pub struct NotificationView {
     id: NotificationId,
     user_id: UserId,
-    /// What it says; a mail says it with more around it.
+    /// The short text; a mail adds a greeting and details.
     message: FreeText,
     /// By which channel.
     #[serde(rename = "type")]
@@ -28,7 +28,7 @@ pub(crate) struct NotificationView {
     /// When it was handed over to what delivers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_at: Option<Timestamp>,
-    /// Why it will not be sent.
+    /// Why it was not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_reason: Option<String>,
     /// How often it was tried.
@@ -78,7 +78,7 @@ impl From<Notification> for NotificationView {
 }
 
 pub(crate) fn page(page: Page<Notification>) -> Page<NotificationView> {
-    Page { items: page.items.into_iter().map(NotificationView::from).collect(), next: page.next }
+    page.map(NotificationView::from)
 }
 
 pub(crate) fn not_found() -> Problem {
@@ -89,9 +89,7 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::NotFound | ChangeError::Unchanged(NotToSend::Deleted) => not_found(),
-            ChangeError::Unchanged(error @ (NotToSend::Settled(_) | NotToSend::Leased(_))) => {
-                Self::new(Code::IllegalTransition, format!("{error}."))
-            }
+            ChangeError::Unchanged(error) => Self::new(Code::IllegalTransition, format!("{error}.")),
             ChangeError::Store(error) => error.into(),
         }
     }

@@ -27,7 +27,7 @@ use serde::Deserialize;
 pub struct NewNotification {
     /// To whom.
     user_id: UserId,
-    /// What it says.
+    /// The text.
     message: FreeText,
     /// By which channel; the user's own choice unless given.
     #[serde(rename = "type")]

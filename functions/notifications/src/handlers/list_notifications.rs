@@ -6,7 +6,7 @@
 //! | reads | a page of notifications (AP-109) |
 
 use super::answer::{NotificationView, example, page};
-use crate::{NotificationStore, store::Which};
+use crate::{NotificationStore, store::NotificationList};
 use boxoffice_aws::Page;
 use boxoffice_runtime::{
     Problem, http,
@@ -35,5 +35,5 @@ use lambda_http::Request;
 )]
 pub async fn handle(store: &NotificationStore, request: Request) -> Result<Answer, Problem> {
     let (limit, cursor) = http::paging(&request)?;
-    Answer::ok(&page(store.list(Which::All, limit, cursor).await?))
+    Answer::ok(&page(store.list(NotificationList::All, limit, cursor).await?))
 }

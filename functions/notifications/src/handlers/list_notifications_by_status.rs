@@ -6,7 +6,7 @@
 //! | reads | a page of notifications (AP-109) |
 
 use super::answer::{NotificationView, example, page};
-use crate::{NotificationStore, domain::Status, store::Which};
+use crate::{NotificationStore, domain::Status, store::NotificationList};
 use boxoffice_aws::Page;
 use boxoffice_runtime::{
     Code, Problem, http,
@@ -37,5 +37,5 @@ use lambda_http::Request;
 pub async fn handle(store: &NotificationStore, request: Request) -> Result<Answer, Problem> {
     let status: Status = http::path(&request, "status", Code::ValidationError)?;
     let (limit, cursor) = http::paging(&request)?;
-    Answer::ok(&page(store.list(Which::Being(status), limit, cursor).await?))
+    Answer::ok(&page(store.list(NotificationList::WithStatus(status), limit, cursor).await?))
 }

@@ -6,7 +6,7 @@
 //! | reads | a page of notifications (AP-109) |
 
 use super::answer::{NotificationView, example, page};
-use crate::{NotificationStore, store::Which};
+use crate::{NotificationStore, store::NotificationList};
 use boxoffice_aws::Page;
 use boxoffice_kernel::Channel;
 use boxoffice_runtime::{
@@ -38,5 +38,5 @@ use lambda_http::Request;
 pub async fn handle(store: &NotificationStore, request: Request) -> Result<Answer, Problem> {
     let channel: Channel = http::path(&request, "type", Code::ValidationError)?;
     let (limit, cursor) = http::paging(&request)?;
-    Answer::ok(&page(store.list(Which::By(channel), limit, cursor).await?))
+    Answer::ok(&page(store.list(NotificationList::ByChannel(channel), limit, cursor).await?))
 }

@@ -6,7 +6,7 @@
 //! | reads | a page of notifications (AP-109) |
 
 use super::answer::{NotificationView, example, page};
-use crate::{NotificationStore, store::Which};
+use crate::{NotificationStore, store::NotificationList};
 use boxoffice_aws::Page;
 use boxoffice_kernel::UserId;
 use boxoffice_runtime::{
@@ -39,5 +39,5 @@ pub async fn handle(store: &NotificationStore, request: Request) -> Result<Answe
     let user: UserId = http::path(&request, "userId", Code::InvalidId)?;
     http::caller(&request)?.may_act_for(user)?;
     let (limit, cursor) = http::paging(&request)?;
-    Answer::ok(&page(store.list(Which::Of(user), limit, cursor).await?))
+    Answer::ok(&page(store.list(NotificationList::OfUser(user), limit, cursor).await?))
 }

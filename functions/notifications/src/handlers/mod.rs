@@ -1,4 +1,4 @@
-//! One file a function. The first group answers HTTP, the second runs as states of `statemachines/notification.asl.json`.
+//! One file a function. The first group answers HTTP; `send_notification` empties the queue.
 
 pub mod create_notification;
 pub mod delete_notification;
@@ -7,12 +7,11 @@ pub mod list_notifications;
 pub mod list_notifications_by_status;
 pub mod list_notifications_by_type;
 pub mod list_notifications_by_user;
+pub mod resend_notification;
 
-pub mod fail_notification;
-pub mod record_notification;
 pub mod send_notification;
 
-mod answer;
+pub mod answer;
 
 /// This context's part of the API's document.
 #[derive(Debug, utoipa::OpenApi)]
@@ -24,5 +23,6 @@ mod answer;
     list_notifications_by_type::handle,
     get_notification::handle,
     delete_notification::handle,
+    resend_notification::handle,
 ))]
 pub struct ApiDoc;

@@ -1,32 +1,41 @@
-//! What every test here begins with.
+//! The fixture of these tests.
 
-use boxoffice_kernel::{Channel, Contact, EventId, NotificationId, TicketId, UserId};
+use boxoffice_aws::{HourlyBudget, attribute::text};
+use boxoffice_kernel::{Channel, Contact, EventId, NotificationId, TicketId, Timestamp, UserId};
 use boxoffice_notifications::{
     NotificationStore,
     content::Composed,
     domain::{Address, Notification},
-    handlers::{
-        fail_notification::{self, GivenUp},
-        record_notification::{self, Recorded},
-        send_notification::{self, Dispatch, Dispatched},
-    },
+    handlers::send_notification::{Budgets, Office},
+    patience::Tried,
+    queue::{Batch, Queue},
+    record::{self, Recorded},
     sender::{MessageSender, SendError},
 };
-use boxoffice_runtime::{StepFailure, event::Delivered, task::Failure};
-use boxoffice_testing::{Database, Table, trace};
+use boxoffice_runtime::{Metrics, StepFailure, event::Delivered};
+use boxoffice_testing::{Database, Table};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// Remembers what was sent, and to which channel. Fails as it is told to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PostOffice {
     sent: Arc<Mutex<Vec<(Channel, Composed)>>>,
+    addresses: Arc<Mutex<Vec<String>>>,
     failing: Arc<Mutex<Option<SendError>>>,
 }
 
 impl PostOffice {
     pub(crate) fn sent(&self) -> Vec<(Channel, Composed)> {
         self.sent.lock().unwrap().clone()
+    }
+
+    /// Where each went.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.addresses.lock().unwrap().clone()
     }
 
     pub(crate) fn fail_with(&self, error: Option<SendError>) {
@@ -38,32 +47,46 @@ impl MessageSender for PostOffice {
     async fn send(&self, to: Address<'_>, message: &Composed) -> Result<(), SendError> {
         // What is sent takes a while: whoever comes meanwhile must not send too.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        if let Some(error) = self.failing.lock().unwrap().clone() {
+        let failing = self.failing.lock().unwrap().clone();
+        // What nobody answers may have been taken: here it always is.
+        if let Some(error) = failing.clone().filter(|error| !matches!(error, SendError::Unanswered(_))) {
             return Err(error);
         }
-        let channel = match to {
-            Address::Email(_) => Channel::Email,
-            Address::Phone(_) => Channel::Sms,
-            Address::Device(_) => Channel::Push,
+        let (channel, address) = match to {
+            Address::Email(email) => (Channel::Email, email.to_string()),
+            Address::Phone(phone) => (Channel::Sms, phone.to_string()),
+            Address::Device(device) => (Channel::Push, device.to_string()),
         };
+        self.addresses.lock().unwrap().push(address);
         self.sent.lock().unwrap().push((channel, message.clone()));
-        Ok(())
+        failing.map_or(Ok(()), Err)
     }
 }
 
-/// The store and the steps over one test's tables.
+/// The store, the office and its queues, over one test's tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Notifications {
     pub(crate) store: NotificationStore,
     pub(crate) post: PostOffice,
+    pub(crate) office: Office<PostOffice>,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) queue_url: String,
+    pub(crate) dead_letters_url: String,
+    database: Database,
+    invocations: Arc<AtomicU32>,
 }
+
+/// How often a message of the queue was received, and for how long it has been there.
+pub(crate) const FIRST: Tried = Tried { times: 1, seconds: 0 };
 
 pub(crate) fn contact() -> Contact {
     Contact {
         first_name: "Ada".parse().unwrap(),
         channel: Channel::Email,
         email: "ada@example.org".parse().unwrap(),
+        email_verified: true,
         phone: None,
+        phone_verified: false,
         push_endpoint: None,
     }
 }
@@ -71,7 +94,8 @@ pub(crate) fn contact() -> Contact {
 pub(crate) fn user_data(user: UserId, channel: &str) -> Value {
     json!({
         "userId": user, "username": "ada", "email": "ada@example.org", "firstName": "Ada", "lastName": "Lovelace",
-        "role": "USER", "notificationChannel": channel, "phone": "+14155550123"
+        "role": "USER", "notificationChannel": channel, "phone": "+14155550123", "emailVerified": true,
+        "phoneVerified": true
     })
 }
 
@@ -93,22 +117,50 @@ pub(crate) fn event(kind: &str, version: u64, data: &Value) -> Value {
             "metadata": {
                 "eventId": EventId::generate(), "eventType": kind, "schemaVersion": 1, "aggregateId": "any",
                 "aggregateVersion": version, "occurredAt": "2030-05-01T08:00:00.000Z", "correlationId": "a-request",
-                "causationId": "a-request"
+                "causationId": "a-request", "actor": "anonymous"
             },
             "data": data
         }
     })
 }
 
-pub(crate) fn delivered(event: &Value) -> Delivered {
-    serde_json::from_value(event.clone()).unwrap()
+/// The batch that Lambda hands over of the queue.
+pub(crate) fn batch(event: &Value, tried: Tried, receipt_handle: &str) -> Batch {
+    let sent = Timestamp::now().unix_millis() - tried.seconds * 1000;
+    let attributes = json!({ "ApproximateReceiveCount": tried.times.to_string(), "SentTimestamp": sent.to_string() });
+    let record = json!({
+        "messageId": "a-message", "receiptHandle": receipt_handle, "body": event.to_string(), "attributes": attributes
+    });
+    serde_json::from_value(json!({ "Records": [record] })).unwrap()
 }
 
 impl Notifications {
-    pub(crate) fn new(database: &Database) -> Self {
-        let table = database.table(Table::Notifications);
-        let store = NotificationStore::new(database.client(), table, database.event_store());
-        Self { store, post: PostOffice::default() }
+    pub(crate) async fn new(database: &Database) -> Self {
+        let (sdk, name) = (database.sdk_config(), database.table(Table::Notifications));
+        let store = NotificationStore::new(database.client(), name, database.event_store());
+        let sqs = aws_sdk_sqs::Client::new(sdk);
+        let queue = async |name: String| sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
+        let (queue_url, dead_letters_url) = (queue(name.to_owned()).await, queue(format!("{name}-dead")).await);
+        let post = PostOffice::default();
+        let office = Office {
+            store: store.clone(),
+            sender: post.clone(),
+            queue: Queue::new(sdk, &queue_url, &dead_letters_url),
+            metrics: Metrics::new("test", "test"),
+            budgets: Budgets { per_user_and_day: 1000, hourly: Self::hourly(database, 1_000_000) },
+        };
+        let (database, invocations) = (database.clone(), Arc::default());
+        Self { store, post, office, sqs, queue_url, dead_letters_url, database, invocations }
+    }
+
+    fn hourly(database: &Database, per_hour: u32) -> HourlyBudget {
+        HourlyBudget::new(database.client(), database.table(Table::Notifications), "MESSAGES", per_hour)
+    }
+
+    /// The same with these budgets.
+    pub(crate) fn within(mut self, per_user_and_day: u32, per_hour: u32) -> Self {
+        self.office.budgets = Budgets { per_user_and_day, hourly: Self::hourly(&self.database, per_hour) };
+        self
     }
 
     /// A user whose news has arrived.
@@ -118,49 +170,57 @@ impl Notifications {
         user
     }
 
-    pub(crate) async fn record(&self, event: &Value) -> Result<Recorded, StepFailure> {
-        record_notification::run(&self.store, delivered(event)).await
+    /// The record of an event before anybody sends it: its invocation is gone, and its lease with it.
+    pub(crate) async fn record(&self, event: &Value) -> Result<Option<NotificationId>, StepFailure> {
+        let delivered: Delivered = serde_json::from_value(event.clone()).unwrap();
+        let recorded = record::record(&self.store, &delivered.detail, "a-recorder").await?;
+        if let Some(Recorded::New(notification)) = &recorded {
+            self.store.put_back(notification.id, "a-recorder").await.unwrap();
+        }
+        Ok(recorded.map(|recorded| recorded.id()))
     }
 
-    /// The notification that a new event of a new ticket led to.
-    pub(crate) async fn recorded(&self, user: UserId) -> NotificationId {
-        let recorded = self.record(&event("TicketCreated", 1, &ticket_data(user))).await.unwrap();
-        recorded.notification_id.unwrap()
+    /// The notification that a new event of a new ticket led to, and what brings it to the queue again.
+    pub(crate) async fn recorded(&self, user: UserId) -> (NotificationId, Value) {
+        let confirmed = event("TicketConfirmed", 2, &ticket_data(user));
+        (self.record(&confirmed).await.unwrap().unwrap(), confirmed)
     }
 
-    pub(crate) async fn send(&self, id: NotificationId, execution: &str) -> Result<Dispatched, StepFailure> {
-        let dispatch = Dispatch { notification_id: id, execution_arn: execution.to_owned(), trace: trace() };
-        send_notification::run(&self.store, &self.post, dispatch).await
+    /// An invocation for this event. Whether the message is done with.
+    pub(crate) async fn deliver(&self, event: &Value, tried: Tried) -> bool {
+        let who = format!("invocation-{}", self.invocations.fetch_add(1, Ordering::Relaxed));
+        self.office.serve(batch(event, tried, "a-receipt"), &who).await.batch_item_failures.is_empty()
     }
 
-    /// As the machine gives a notification up after this failure.
-    pub(crate) async fn give_up(&self, id: NotificationId, execution: &str, failure: &StepFailure) {
-        let cause = json!({ "errorType": failure.name(), "errorMessage": failure.to_string() }).to_string();
-        let failure = Failure { step: "Send Notification".into(), error: failure.name().into(), cause };
-        let given_up = GivenUp { notification_id: id, execution_arn: execution.to_owned(), trace: trace(), failure };
-        fail_notification::run(&self.store, given_up).await.unwrap();
+    /// As the queue brings the event again and again until it is done with.
+    pub(crate) async fn deliver_until_done(&self, event: &Value) {
+        for _ in 0..200 {
+            if self.deliver(event, FIRST).await {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("{event} is still in the queue");
+    }
+
+    /// Time passes until the lease of this notification is over.
+    pub(crate) async fn let_the_lease_run_out(&self, id: NotificationId) {
+        let over = Timestamp::now().minus_seconds(1);
+        let update = self.database.client().update_item().table_name(self.database.table(Table::Notifications));
+        let update = update.key("pk", text(format_args!("NTF#{id}"))).key("sk", text("NTF"));
+        let update =
+            update.update_expression("SET sendingUntil = :over").condition_expression("attribute_exists(sendingBy)");
+        update.expression_attribute_values(":over", text(over)).send().await.unwrap();
     }
 
     pub(crate) async fn stored(&self, id: NotificationId) -> Notification {
         self.store.get(id).await.unwrap().unwrap()
     }
 
-    /// The whole machine, as Step Functions runs it, with the tries a transient failure gets. Whether it ended well.
-    pub(crate) async fn execute(&self, event: &Value, execution: &str) -> bool {
-        let Some(id) = self.record(event).await.unwrap().notification_id else { return true };
-        let mut last = None;
-        for _ in 0..40 {
-            match self.send(id, execution).await {
-                Ok(_) => return true,
-                Err(failure) if failure.name() == StepFailure::TRANSIENT => last = Some(failure),
-                Err(failure) => {
-                    last = Some(failure);
-                    break;
-                }
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        self.give_up(id, execution, &last.unwrap()).await;
-        false
+    /// The bodies of the dead letters.
+    pub(crate) async fn dead_letters(&self) -> Vec<Value> {
+        let received = self.sqs.receive_message().queue_url(&self.dead_letters_url).max_number_of_messages(10);
+        let messages = received.send().await.unwrap().messages.unwrap_or_default();
+        messages.iter().map(|message| serde_json::from_str(message.body().unwrap()).unwrap()).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! The notifications store and the machine's steps, on real tables: each condition is evaluated by a DynamoDB, none by a mock. What
-//! delivers messages is stood in for, but where the test is about it (`handing_over`).
+//! The notifications store and the function that sends, on real tables and queues: each condition is evaluated by a DynamoDB, none by a mock. A
+//! stand-in delivers the messages, but where the test is about delivery (`handing_over`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
@@ -7,4 +7,6 @@ mod contacts;
 mod fixture;
 mod handing_over;
 mod lists;
+mod resending;
 mod sending;
+mod telling;

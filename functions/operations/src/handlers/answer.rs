@@ -1,10 +1,7 @@
-//! What these handlers take and answer in common.
+//! Request and response types that these handlers share.
 
-use crate::{
-    casework::CaseError,
-    domain::{Operator, Reason, Refusal},
-};
-use boxoffice_kernel::{ActId, TicketId, Trace};
+use crate::{casework::CaseError, domain::Refusal};
+use boxoffice_kernel::{ActId, Operator, Reason, TicketId, Trace};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::{Deserialize, Serialize};
@@ -24,15 +21,15 @@ pub struct Wish {
 pub(crate) struct SagaActView {
     /// The act; its event in the event store has this aggregate.
     pub(crate) act_id: ActId,
-    /// Whose saga it is about.
+    /// The ticket of the saga.
     pub(crate) ticket_id: TicketId,
-    /// Who asked.
+    /// The operator.
     pub(crate) requested_by: Operator,
-    /// Why.
+    /// The reason.
     pub(crate) reason: Reason,
 }
 
-/// Who is calling, as acts are recorded.
+/// The caller, as acts record them.
 ///
 /// # Errors
 /// 500 on a public route: a bug.

@@ -6,7 +6,7 @@
 //! | reads | the saga (AP-72) |
 //! | writes | the act (AP-150) |
 //! | emits | `SagaCompensationRequested`, which starts the saga that undoes |
-//! | safe to repeat | each call is an act; every step of the undoing is safe to repeat |
+//! | safe to repeat | each call is an act; every step of the compensation is safe to repeat |
 
 use super::answer::{SagaActView, Wish, requested};
 use crate::Casework;
@@ -16,7 +16,7 @@ use lambda_http::Request;
 
 /// Has a booking taken back by force: refunded, its seats released, its ticket cancelled.
 ///
-/// Of any saga that is not `COMPENSATED`: a confirmed one, one that is running, a stuck one.
+/// Allowed for every saga that is not `COMPENSATED`: confirmed, running or stuck.
 ///
 /// # Errors
 /// Unless there is such a saga and there is something left to take back.

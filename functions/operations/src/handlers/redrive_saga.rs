@@ -1,4 +1,4 @@
-//! Has the undoing of a stuck booking begun again.
+//! Retries a stuck booking's compensation.
 //!
 //! | | |
 //! |---|---|
@@ -14,9 +14,9 @@ use boxoffice_kernel::TicketId;
 use boxoffice_runtime::{Problem, http::Answer};
 use lambda_http::Request;
 
-/// Has the undoing of a stuck booking begun again.
+/// Retries a stuck booking's compensation.
 ///
-/// Of a saga that is `NEEDS_ATTENTION`, once what was in its way is repaired. Every step of it is safe to repeat.
+/// Allowed for a saga that is `NEEDS_ATTENTION`. Fix the cause first. Every step is safe to repeat.
 ///
 /// # Errors
 /// Unless there is such a saga and it is stuck.

@@ -42,14 +42,14 @@ impl<'de> Deserialize<'de> for PageSize {
     }
 }
 
-/// Which events, and whether to say them again or only to count them.
+/// The events to replay, and whether to replay or only to count them.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Replay {
-    /// Of this aggregate.
+    /// Only events of this aggregate.
     #[schema(nullable = false)]
     aggregate_id: Option<AggregateId>,
-    /// Of this type.
+    /// Only events of this type.
     #[schema(nullable = false)]
     event_type: Option<EventType>,
     /// Not before this instant.
@@ -69,7 +69,7 @@ pub struct Replay {
     next: Option<Cursor>,
 }
 
-/// What came of a page.
+/// The result of a page.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ReplayedPage)]

@@ -8,8 +8,8 @@
 //! | safe to repeat | it runs once more |
 
 use super::answer::operator;
-use crate::{Reconciler, domain::Operator};
-use boxoffice_kernel::ActId;
+use crate::{Reconciler, reconciler::Scope};
+use boxoffice_kernel::{ActId, Operator};
 use boxoffice_runtime::{Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Serialize;
@@ -21,13 +21,13 @@ use serde::Serialize;
 pub(crate) struct ReconciliationActView {
     /// The act; its event in the event store has this aggregate.
     act_id: ActId,
-    /// Who asked.
+    /// The operator.
     requested_by: Operator,
 }
 
 /// Has the reconciliation run now.
 ///
-/// It goes on by itself, and reports what it finds as it does when it runs by schedule.
+/// It reads what the schedule's run reads, goes on by itself, and reports what it finds as that does. `boxoffice reconcile --all` audits everything.
 ///
 /// # Errors
 /// When it cannot be begun.
@@ -48,6 +48,6 @@ pub(crate) struct ReconciliationActView {
 )]
 pub async fn handle(reconciler: &Reconciler, request: Request) -> Result<Answer, Problem> {
     let requested_by = operator(&request)?;
-    let act_id = reconciler.start(requested_by.clone(), &http::trace(&request)).await?;
+    let act_id = reconciler.start(Scope::Moved, requested_by.clone(), &http::trace(&request)).await?;
     Answer::accepted(&ReconciliationActView { act_id, requested_by })
 }

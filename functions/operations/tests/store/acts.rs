@@ -1,10 +1,10 @@
-//! What an operator did, recorded; and events, read again.
+//! Records of operators' acts, and replays.
 
 use crate::fixture::{acts, ada, everything_of, store};
-use boxoffice_kernel::{ActId, Timestamp, UserId};
+use boxoffice_kernel::{ActId, Operator, Timestamp, UserId};
 use boxoffice_operations::{
     OperationsStore,
-    domain::{Operator, Queue, Selector},
+    domain::{Queue, Selector},
     events::{DeadLettersRedriven, EventsReplayed, ReconciliationRequested, stated},
     letters::EventKey,
 };

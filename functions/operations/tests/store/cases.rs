@@ -1,10 +1,14 @@
 //! Sagas: redriven, and taken back by force.
 
-use crate::fixture::{ada, casework, saga};
-use boxoffice_aws::journal::{Step, StepStatus};
+use crate::fixture::{ada, casework, entry, saga, sagas};
+use boxoffice_aws::{
+    Journal,
+    journal::{Step, StepStatus},
+};
 use boxoffice_kernel::TicketId;
 use boxoffice_operations::{casework::CaseError, domain::Refusal};
-use boxoffice_testing::{for_each_dynamodb, trace};
+use boxoffice_saga::store::CallOff;
+use boxoffice_testing::{Table, for_each_dynamodb, trace};
 use serde_json::json;
 
 #[tokio::test]
@@ -41,6 +45,67 @@ async fn by_force_any_saga_is_taken_back_but_one_that_is() {
         assert_eq!(database.events_of(act).await[0].data()["ticketId"], confirmed.to_string());
         let refused = compensate(over).await;
         assert!(matches!(refused, Err(CaseError::Refused(Refusal::Compensated))), "{refused:?}");
+    })
+    .await;
+}
+
+/// The table of `docs/ARCHITECTURE.md`: an operator's acts on a booking in every state.
+#[tokio::test]
+async fn every_act_is_granted_or_refused_as_the_table_says() {
+    use Step::{CancelTicket, ConfirmTicket, RecordStuckBooking, ReversePayment, VerifyHold};
+    use StepStatus::{Compensated, Completed, Failed};
+    for_each_dynamodb(|database| async move {
+        let casework = casework(&database);
+        for (state, steps, called_off, redrive, compensate) in [
+            ("claimed", vec![], false, false, true),
+            ("running", vec![(VerifyHold, Completed)], false, false, true),
+            ("confirmed", vec![(ConfirmTicket, Completed)], false, false, true),
+            ("turning back", vec![(ReversePayment, Failed)], false, false, true),
+            ("called off", vec![], true, false, true),
+            ("stuck", vec![(ReversePayment, Failed), (RecordStuckBooking, Completed)], false, true, true),
+            ("called off and stuck", vec![(ReversePayment, Failed), (RecordStuckBooking, Completed)], true, true, true),
+            (
+                "confirmed, called off and stuck",
+                vec![(ConfirmTicket, Completed), (RecordStuckBooking, Completed)],
+                true,
+                true,
+                true,
+            ),
+            (
+                "confirmed, and called stuck by a second start",
+                vec![(ConfirmTicket, Completed), (RecordStuckBooking, Completed)],
+                false,
+                false,
+                true,
+            ),
+            ("cancelled", vec![(CancelTicket, Compensated)], false, false, false),
+        ] {
+            let ticket = saga(&database, &[]).await;
+            if called_off {
+                let back = sagas(&database).call_off(ticket, None, CallOff::BookingCancelled, "back").await.unwrap();
+                assert!(back.is_some());
+            }
+            let journal = Journal::new(database.client(), database.table(Table::Sagas));
+            for (step, status) in steps {
+                journal.record(ticket, step, &entry(status)).await.unwrap();
+            }
+            let reason = || "The table".parse().unwrap();
+            let before = database.events().await.len();
+            let granted = [
+                casework.redrive(ticket, ada(), reason(), &trace()).await.is_ok(),
+                casework.compensate(ticket, ada(), reason(), &trace()).await.is_ok(),
+            ];
+            assert_eq!(granted, [redrive, compensate], "{state}");
+            let stated = database.events().await.len() - before;
+            assert_eq!(
+                stated,
+                granted.into_iter().filter(|granted| *granted).count(),
+                "{state}: what is refused is not stated"
+            );
+        }
+        let nobodys = TicketId::generate();
+        let refused = casework.redrive(nobodys, ada(), "The table".parse().unwrap(), &trace()).await;
+        assert!(matches!(refused, Err(CaseError::NoSaga)), "{refused:?}");
     })
     .await;
 }

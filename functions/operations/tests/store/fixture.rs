@@ -1,16 +1,16 @@
-//! What every test here begins with.
+//! The fixture of these tests.
 
 use boxoffice_aws::{
     Journal,
     journal::{Entry, Step, StepStatus},
 };
-use boxoffice_booking::SagaStore;
-use boxoffice_kernel::{ActId, TicketId, Timestamp, UserId};
+use boxoffice_kernel::{ActId, Operator, TicketId, Timestamp, UserId};
 use boxoffice_operations::{
     Casework, OperationsStore,
-    domain::{Operator, Selector},
+    domain::Selector,
     events::{ReconciliationRequested, stated},
 };
+use boxoffice_saga::SagaStore;
 use boxoffice_testing::{Database, Recorded, Table, listener::Reply, trace};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub(crate) fn casework(database: &Database) -> Casework {
     Casework::new(sagas(database), store(database))
 }
 
-/// What functions find in their environment; no queue's URL.
+/// The environment of the functions, without queue URLs.
 pub(crate) fn variable(database: &Database, name: &'static str) -> Result<String, &'static str> {
     match name {
         "EVENTS_TABLE" => Ok(database.table(Table::Events).to_owned()),
@@ -38,7 +38,7 @@ pub(crate) fn variable(database: &Database, name: &'static str) -> Result<String
     }
 }
 
-/// What a bus answers that takes these of the events it is asked to.
+/// The answer of a bus that accepts these of the events.
 pub(crate) fn bus(asked: &Value, takes: impl Fn(&Value) -> bool) -> Reply {
     let result = |entry: &Value| {
         if takes(entry) { json!({ "EventId": "1" }) } else { json!({ "ErrorCode": "InternalFailure" }) }

@@ -17,7 +17,7 @@ use boxoffice_testing::{Database, Listener, Table, for_each_dynamodb, listener::
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Instant};
 
-/// What the bus and the projector are asked.
+/// The requests to the bus and to the projector.
 const PUT: &str = "PutEvents";
 const PROJECT: &str = "invocations";
 
@@ -148,7 +148,7 @@ async fn an_event_goes_on_from_the_event_store_once_however_often_it_lies_there(
 }
 
 #[tokio::test]
-async fn what_cannot_go_on_stays_and_says_why() {
+async fn a_message_that_cannot_be_redriven_stays_and_says_why() {
     for_each_dynamodb(|database| async move {
         let redriving = Redriving::new(&database).await;
         let queue = Queue::SagaStartDeadLetters;
@@ -172,7 +172,7 @@ async fn what_cannot_go_on_stays_and_says_why() {
 }
 
 #[tokio::test]
-async fn what_the_bus_or_the_projector_does_not_take_stays() {
+async fn events_that_the_bus_or_the_projector_refuses_stay() {
     for_each_dynamodb(|database| async move {
         let redriving = Redriving::with(&database, refused).await;
         let act = acts(&store(&database), 1).await.remove(0);

@@ -1,10 +1,11 @@
-//! Events, said again on a bus that hears them; and the reconciliation, begun.
+//! Replays onto a bus that records them, and reconciliations started on request.
 
 use crate::fixture::{acts, ada, bus, everything_of, of_type, store, variable};
 use boxoffice_kernel::ActId;
 use boxoffice_operations::{
     Reconciler, Replayer,
     domain::Selector,
+    reconciler::Scope,
     replayer::{ReplayError, Replayed},
 };
 use boxoffice_testing::{Database, Listener, Recorded, for_each_dynamodb, trace};
@@ -78,7 +79,7 @@ async fn a_rehearsal_counts_and_says_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_bus_does_not_take_is_to_be_tried_again() {
+async fn events_that_the_bus_refuses_are_retried() {
     for_each_dynamodb(|database| async move {
         let acts = acts(&store(&database), 3).await;
         let bus = bus_without(Some(acts[1]));
@@ -87,7 +88,7 @@ async fn what_the_bus_does_not_take_is_to_be_tried_again() {
         assert!(error.to_string().contains("the bus did not take 1 of 3 events"), "{error}");
         let said = of_type(&database, "EventsReplayed").await;
         assert_eq!(said.len(), 1);
-        assert_eq!(said[0].data()["published"], 2, "what was said again is on record, whatever was not");
+        assert_eq!(said[0].data()["published"], 2, "the record counts the events that were replayed");
     })
     .await;
 }
@@ -96,8 +97,9 @@ async fn what_the_bus_does_not_take_is_to_be_tried_again() {
 async fn a_reconciliation_is_begun_and_who_began_it_is_on_record() {
     for_each_dynamodb(|database| async move {
         let lambda = Listener::default();
-        let act = reconciler(&database, &lambda).start(ada(), &trace()).await.unwrap();
-        assert_eq!(lambda.heard(), [("invocations".to_owned(), json!({ "requestedBy": "cli:ada" }))]);
+        let act = reconciler(&database, &lambda).start(Scope::All, ada(), &trace()).await.unwrap();
+        let asked = json!({ "requestedBy": "cli:ada", "scope": "ALL" });
+        assert_eq!(lambda.heard(), [("invocations".to_owned(), asked)]);
         assert_eq!(database.history(act).await, ["ReconciliationRequested"]);
     })
     .await;
@@ -107,7 +109,7 @@ async fn a_reconciliation_is_begun_and_who_began_it_is_on_record() {
 async fn a_reconciliation_that_cannot_be_begun_is_not_on_record() {
     for_each_dynamodb(|database| async move {
         let lambda = Listener::answering(|_, _| (400, json!({ "Type": "User", "message": "no such function" })));
-        assert!(reconciler(&database, &lambda).start(ada(), &trace()).await.is_err());
+        assert!(reconciler(&database, &lambda).start(Scope::Moved, ada(), &trace()).await.is_err());
         assert!(database.events().await.is_empty());
     })
     .await;

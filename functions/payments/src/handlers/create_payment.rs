@@ -1,4 +1,4 @@
-//! Pays for a ticket, or shows what there is to pay: the payment itself is the saga's to make, one for each ticket.
+//! Pays for a ticket, or shows what there is to pay: the payment itself was written with the booking, one for each ticket.
 //!
 //! | | |
 //! |---|---|
@@ -15,17 +15,17 @@ use crate::{
     gateway::PaymentGateway,
 };
 use boxoffice_kernel::{Amount, TicketId, UserId};
-use boxoffice_runtime::{Code, Problem, http, http::Answer};
+use boxoffice_runtime::{Code, Problem, address, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
 
-/// What to pay for, and what the caller takes for granted about it.
+/// The payment, and the facts that the caller expects of it.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewPayment {
     /// The ticket to pay for.
     ticket_id: TicketId,
-    /// Who pays: whose ticket it is.
+    /// The payer: the owner of the ticket.
     user_id: Option<UserId>,
     /// How much: what the ticket costs.
     amount: Option<Amount>,
@@ -39,7 +39,7 @@ impl NewPayment {
     /// Whether the ticket's payment is the one that the caller means.
     fn must_mean(&self, payment: &Payment) -> Result<(), Problem> {
         if self.user_id.is_some_and(|user| user != payment.user_id) {
-            let detail = "The ticket, and so its payment, is another user's.";
+            let detail = "The ticket and its payment belong to another user.";
             return Err(Problem::new(Code::Forbidden, detail).at("userId"));
         }
         if self.amount.is_some_and(|amount| amount != payment.money.amount) {
@@ -64,7 +64,7 @@ fn refine(field: &str) -> Option<Code> {
 
 /// Pays for a ticket, or shows its payment.
 ///
-/// A booking makes its own payment a moment after its ticket. With a `paymentMethodToken` this charges it, as
+/// A booking makes its own payment with its ticket. With a `paymentMethodToken` this charges it, as
 /// `POST /payments/{id}/process` does; without one it shows it.
 ///
 /// # Errors
@@ -83,13 +83,13 @@ fn refine(field: &str) -> Option<Code> {
     responses(
         (
             status = 201,
-            description = "The payment: charged, where there was something to charge",
+            description = "The payment: charged where there was something to charge, or PROCESSING while the buyer or the provider has something to do",
             body = PaymentView,
             headers(("Location" = String, description = "Where the payment is")),
             example = json!(example(Status::Success))
         ),
         (status = 402, description = "`PAYMENT_DECLINED`: the provider will not take it"),
-        (status = 404, description = "`PAYMENT_NOT_FOUND`: no such ticket, or its payment is still to come"),
+        (status = 404, description = "`PAYMENT_NOT_FOUND`: no such ticket"),
         (status = 409, description = "`PAYMENT_NOT_PENDING`: it was paid or ended before. `HOLD_EXPIRED`: too late. \
             `PAYMENT_METHOD_MISMATCH`: it is to be paid in another way, and there is no token to change that")
     )
@@ -101,7 +101,10 @@ pub async fn handle<G: PaymentGateway>(app: &App<G>, request: Request) -> Result
     let id = payment.id;
     let view = match &new.payment_method_token {
         None => PaymentView::from(payment),
-        Some(token) => charged(app.cashier.pay(id, new.payment_method, token, &http::trace(&request)).await?)?,
+        Some(token) => {
+            let card = (new.payment_method, token);
+            charged(app.pay(&payment, card, &address::of(&request), &http::trace(&request)).await?)?
+        }
     };
     Answer::created(&view, format!("/payments/{id}"))
 }
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_takes_for_granted_must_be_so() {
+    fn a_wrong_expectation_of_the_caller_is_refused() {
         let payment = payment();
         let right = || meaning(&payment);
         assert_eq!(refused(&right(), &payment), None);

@@ -15,7 +15,7 @@ use crate::{App, domain::Status, gateway::PaymentGateway};
 use boxoffice_runtime::{SagaInput, StepFailure};
 use serde::Serialize;
 
-/// What the state machine needs to know: whether there is money after all.
+/// The output to the state machine: whether the payment succeeded after all.
 #[derive(Debug, Serialize)]
 pub struct Expired {
     status: Status,

@@ -30,6 +30,7 @@ use lambda_http::Request;
 )]
 pub async fn handle(store: &PaymentStore, request: Request) -> Result<Answer, Problem> {
     let id: PaymentId = http::path(&request, "id", Code::InvalidId)?;
-    let payment = shown(store, id, http::caller(&request)?).await?;
-    Answer::ok(&PaymentView::from(payment))
+    let caller = http::caller(&request)?;
+    let payment = shown(store, id, caller).await?;
+    Answer::ok(&PaymentView::for_caller(payment, caller))
 }

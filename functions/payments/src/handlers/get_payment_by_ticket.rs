@@ -13,7 +13,7 @@ use lambda_http::Request;
 
 /// Shows a ticket's payment.
 ///
-/// A booking makes it a moment after its ticket.
+/// A booking makes it with its ticket.
 ///
 /// # Errors
 /// When there is none, or it is somebody else's.
@@ -25,11 +25,12 @@ use lambda_http::Request;
     params(("ticketId" = inline(TicketId), Path, description = "The ticket")),
     responses(
         (status = 200, description = "The payment", body = PaymentView, example = json!(example(Status::Success))),
-        (status = 404, description = "`PAYMENT_NOT_FOUND`: no such ticket, or its payment is still to come")
+        (status = 404, description = "`PAYMENT_NOT_FOUND`: no such ticket")
     )
 )]
 pub async fn handle(store: &PaymentStore, request: Request) -> Result<Answer, Problem> {
     let ticket: TicketId = http::path(&request, "ticketId", Code::InvalidId)?;
-    let payment = shown(store, ticket.payment(), http::caller(&request)?).await?;
-    Answer::ok(&PaymentView::from(payment))
+    let caller = http::caller(&request)?;
+    let payment = shown(store, ticket.payment(), caller).await?;
+    Answer::ok(&PaymentView::for_caller(payment, caller))
 }

@@ -30,6 +30,7 @@ use lambda_http::Request;
 )]
 pub async fn handle(store: &PaymentStore, request: Request) -> Result<Answer, Problem> {
     let transaction: TransactionId = http::path(&request, "transactionId", Code::InvalidId)?;
-    let payment = shown(store, transaction.payment(), http::caller(&request)?).await?;
-    Answer::ok(&PaymentView::from(payment))
+    let caller = http::caller(&request)?;
+    let payment = shown(store, transaction.payment(), caller).await?;
+    Answer::ok(&PaymentView::for_caller(payment, caller))
 }

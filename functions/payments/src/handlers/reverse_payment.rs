@@ -4,22 +4,18 @@
 //! |---|---|
 //! | trigger | state `Reverse Payment` of the booking saga |
 //! | reads | payment, and who waits for it (AP-30, AP-37) |
-//! | writes | the payment (AP-33, AP-34); cancels or refunds at the provider; tells a saga that waits for it |
+//! | writes | the payment (AP-34); cancels or refunds at the provider; tells a saga that waits for it |
 //! | emits | `PaymentExpired`; for a charge that was under way `PaymentFailed`, or `PaymentCompleted` and `PaymentRefunded` |
 //! | fails with | `Transient`, `Defect` |
 //! | is the undo of | `initiate-payment`, `await-payment`, `expire-payment` |
-//! | safe to repeat | a payment that is back stays back; where there is none, a void one keeps a late `initiate-payment` from making one |
+//! | safe to repeat | a payment that is back stays back, and a late `initiate-payment` finds it so |
 
 use super::Bill;
-use crate::{
-    App,
-    domain::{Method, Status},
-    gateway::PaymentGateway,
-};
+use crate::{App, domain::Status, gateway::PaymentGateway};
 use boxoffice_runtime::{SagaInput, StepFailure};
 use serde::Serialize;
 
-/// What the payment ended as.
+/// The final status of the payment.
 #[derive(Debug, Serialize)]
 pub struct Reversed {
     status: Status,
@@ -31,7 +27,6 @@ pub struct Reversed {
 /// See the table above.
 pub async fn run<G: PaymentGateway>(app: &App<G>, input: SagaInput<Bill>) -> Result<Reversed, StepFailure> {
     let reason = input.failure.map_or_else(|| "BookingCancelled".to_owned(), |failure| failure.error);
-    let void = input.booking.payment(Method::default(), Status::Expired, Some(reason.clone()));
-    let payment = app.cashier.reverse(void, &reason, &input.trace).await?;
+    let payment = app.cashier.reverse(input.booking.ticket_id.payment(), &reason, &input.trace).await?;
     Ok(Reversed { status: payment.status })
 }

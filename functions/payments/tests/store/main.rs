@@ -5,11 +5,17 @@
 
 mod breaker;
 mod cashier;
+mod declining;
+mod disputes;
 mod fixture;
+mod initiating;
 mod lists;
 mod payment_server;
 mod payments;
 mod provider;
+mod refunds;
 mod requests;
 mod reversing;
 mod stripe;
+mod webhook;
+mod webhook_matrix;

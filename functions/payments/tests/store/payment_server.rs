@@ -60,6 +60,32 @@ impl PaymentServer {
         request.body(order.to_string()).send().await.unwrap().error_for_status().unwrap();
     }
 
+    /// Has the server do something on its own, as its control API says it.
+    pub(crate) async fn order(&self, path: &str, order: Value) -> Value {
+        let request =
+            self.request(Method::POST, &format!("/_control/{path}")).header("content-type", "application/json");
+        let answer = request.body(order.to_string()).send().await.unwrap().error_for_status().unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default()
+    }
+
+    /// Brings all refunds of an intent to this end.
+    pub(crate) async fn settle_refunds(&self, intent: &IntentId, status: &str) {
+        let request = self.request(Method::GET, &format!("/v1/refunds?payment_intent={intent}"));
+        let answer = request.bearer_auth("sk_test_by_hand").send().await.unwrap().bytes().await.unwrap();
+        let refunds: Value = serde_json::from_slice(&answer).unwrap();
+        for refund in refunds["data"].as_array().unwrap() {
+            let id = refund["id"].as_str().unwrap();
+            self.order(&format!("refunds/{id}/settle"), json!({ "status": status })).await;
+        }
+    }
+
+    /// Pays an intent with another card, as somebody with its secret might, and is answered with this status.
+    pub(crate) async fn confirm_by_hand(&self, intent: &IntentId, status: u16) {
+        let request = self.request(Method::POST, &format!("/v1/payment_intents/{intent}/confirm"));
+        let request = request.bearer_auth("sk_test_by_hand").form(&[("payment_method", "pm_card_visa")]);
+        assert_eq!(request.send().await.unwrap().status().as_u16(), status);
+    }
+
     /// Gives a payment back in full, as somebody with a browser does.
     pub(crate) async fn refund_by_hand(&self, intent: &IntentId) {
         let request = self.request(Method::POST, "/v1/refunds").bearer_auth("sk_test_by_hand");

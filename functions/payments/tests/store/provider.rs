@@ -1,9 +1,11 @@
 //! A payment provider that keeps its promises (each call acts once for each payment) and whose answers get lost on cue.
 
-use boxoffice_kernel::PaymentId;
+use boxoffice_kernel::{Amount, PaymentId};
 use boxoffice_payments::{
-    domain::{IntentId, MethodToken, Payment},
-    gateway::{Cancellation, Charge, GatewayError, Opened, PaymentGateway},
+    dispute,
+    domain::{IntentId, MethodToken, NextAction, Payment},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    refund::{self, Refund},
 };
 use std::{
     collections::BTreeMap,
@@ -14,13 +16,18 @@ use tokio::sync::Semaphore;
 /// Cards the provider knows.
 const DECLINED_AT_ONCE: &str = "pm_declined_at_once";
 const DECLINED: &str = "pm_declined";
+const MISTYPED: &str = "pm_mistyped";
+const AUTHENTICATES: &str = "pm_authenticates";
+const SETTLES_LATER: &str = "pm_settles_later";
 
-/// What the provider can be asked.
+/// The operations of a payment provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Call {
     Open,
     Confirm,
+    Look,
     Cancel,
+    Moved,
     Refund,
 }
 
@@ -33,10 +40,21 @@ pub(crate) enum Side {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Open { declines: bool },
+    Open(Card),
+    NeedsAction,
+    UnderWay,
+    Declined,
     Succeeded,
     Cancelled,
-    Refunded,
+    LeftBehind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Card {
+    Good,
+    Declined,
+    Authenticates,
+    SettlesLater,
 }
 
 /// A call held up until the test lets it go.
@@ -60,12 +78,17 @@ impl HeldUp {
 
 #[derive(Debug, Default)]
 struct Books {
-    intents: BTreeMap<PaymentId, (IntentId, State)>,
+    intents: BTreeMap<(PaymentId, u32), (IntentId, State)>,
     calls: BTreeMap<Call, u32>,
     charges: u32,
-    refunds: u32,
+    /// The refunds, with the intent that each is of.
+    refunds: Vec<(IntentId, refund::Seen)>,
+    /// The disputes, with the intent that each is of.
+    disputes: Vec<(IntentId, dispute::Seen)>,
     lost: Vec<(Call, Side)>,
     held_up: Vec<(Call, Side, HeldUp)>,
+    refunds_are_pending: bool,
+    refunds_are_refused: bool,
 }
 
 /// The provider; clones share its books.
@@ -78,6 +101,11 @@ impl Provider {
         self.0.lock().unwrap().lost.push((call, side));
     }
 
+    /// No call is lost any more.
+    pub(crate) fn forget_mishaps(&self) {
+        self.0.lock().unwrap().lost.clear();
+    }
+
     /// The next such call waits on that side of its act.
     pub(crate) fn hold_up(&self, call: Call, side: Side) -> HeldUp {
         let held_up = HeldUp { reached: Arc::new(Semaphore::new(0)), go: Arc::new(Semaphore::new(0)) };
@@ -88,7 +116,95 @@ impl Provider {
     /// How often money was taken, and given back.
     pub(crate) fn money_moved(&self) -> (u32, u32) {
         let books = self.0.lock().unwrap();
-        (books.charges, books.refunds)
+        (books.charges, u32::try_from(books.refunds.len()).unwrap())
+    }
+
+    /// How much has left the account again for an intent, in minor units.
+    pub(crate) fn has_left(&self, intent: &IntentId) -> u64 {
+        self.0.lock().unwrap().has_left(intent)
+    }
+
+    /// Somebody gives money back in the provider's dashboard, and is refused when so much is not left.
+    pub(crate) fn refund_by_hand(&self, payment: &Payment, minor: u64) -> bool {
+        let intent = payment.intent.clone().unwrap();
+        let mut books = self.0.lock().unwrap();
+        if books.has_left(&intent) + minor > payment.money.amount.minor() {
+            return false;
+        }
+        let id = format!("re_by_hand_{}", books.refunds.len()).parse().unwrap();
+        let (amount, state) = (Amount::from_minor(minor).unwrap(), refund::State::Succeeded);
+        books.refunds.push((intent, refund::Seen { id, ours: None, amount, state, failure_reason: None }));
+        true
+    }
+
+    /// Every refund that has not failed ends so.
+    pub(crate) fn settle_refunds(&self, state: refund::State) {
+        for (_, seen) in &mut self.0.lock().unwrap().refunds {
+            if matches!(seen.state, refund::State::Pending | refund::State::Succeeded) {
+                seen.state = state;
+                let failed = state == refund::State::Failed;
+                seen.failure_reason = failed.then(|| "expired_or_canceled_card".to_owned());
+            }
+        }
+    }
+
+    /// The buyer's bank takes so much back.
+    pub(crate) fn dispute(&self, payment: &Payment, minor: u64) {
+        let mut books = self.0.lock().unwrap();
+        let (id, amount) = (format!("du_{}", books.disputes.len()), Amount::from_minor(minor).unwrap());
+        let (state, reason) = (dispute::State::Open, Some("fraudulent".to_owned()));
+        let seen = dispute::Seen { id: id.parse().unwrap(), amount, state, reason };
+        books.disputes.push((payment.intent.clone().unwrap(), seen));
+    }
+
+    /// Every dispute that is open ends so.
+    pub(crate) fn close_disputes(&self, state: dispute::State) {
+        for (_, seen) in &mut self.0.lock().unwrap().disputes {
+            if seen.state == dispute::State::Open {
+                seen.state = state;
+            }
+        }
+    }
+
+    /// How much the disputes of an intent have taken, in minor units.
+    pub(crate) fn disputed(&self, intent: &IntentId) -> u64 {
+        let books = self.0.lock().unwrap();
+        let gone = books.disputes.iter().filter(|(of, seen)| of == intent && seen.state != dispute::State::Won);
+        gone.map(|(_, seen)| seen.amount.minor()).sum()
+    }
+
+    /// From now on refunds are refused, as those of a disputed charge are, or no longer.
+    pub(crate) fn refunds_are_refused(&self, refused: bool) {
+        self.0.lock().unwrap().refunds_are_refused = refused;
+    }
+
+    /// Ends the wait: the buyer has authenticated or not, the provider has decided.
+    pub(crate) fn decide(&self, payment: &Payment, succeeds: bool) {
+        let mut books = self.0.lock().unwrap();
+        let (_, state) = books.intents.get_mut(&(payment.id, payment.attempt)).unwrap();
+        assert!(matches!(state, State::NeedsAction | State::UnderWay), "nothing is waited for: {state:?}");
+        *state = if succeeds { State::Succeeded } else { State::Declined };
+        books.charges += u32::from(succeeds);
+    }
+
+    /// From now on refunds take their time, or no longer.
+    pub(crate) fn refunds_are_pending(&self, pending: bool) {
+        self.0.lock().unwrap().refunds_are_pending = pending;
+        if !pending {
+            for (_, seen) in &mut self.0.lock().unwrap().refunds {
+                if seen.state == refund::State::Pending {
+                    seen.state = refund::State::Succeeded;
+                }
+            }
+        }
+    }
+
+    /// The intents that could still be charged.
+    pub(crate) fn open_intents(&self) -> usize {
+        let books = self.0.lock().unwrap();
+        let is_open =
+            |state: &State| matches!(state, State::Open(_) | State::NeedsAction | State::UnderWay | State::Declined);
+        books.intents.values().filter(|(_, state)| is_open(state)).count()
     }
 
     /// How often it was asked.
@@ -121,70 +237,130 @@ impl Provider {
 }
 
 impl Books {
+    fn has_left(&self, intent: &IntentId) -> u64 {
+        let left = |(of, seen): &&(IntentId, refund::Seen)| {
+            of == intent && matches!(seen.state, refund::State::Pending | refund::State::Succeeded)
+        };
+        self.refunds.iter().filter(left).map(|(_, seen)| seen.amount.minor()).sum()
+    }
+
     fn state(&mut self, intent: &IntentId) -> &mut State {
         let found = self.intents.values_mut().find(|(id, _)| id == intent);
         &mut found.expect("an intent that was opened").1
     }
 }
 
+fn charge(state: State) -> Charge {
+    match state {
+        State::Open(_) => Charge::Unconfirmed,
+        State::NeedsAction => Charge::NeedsAction(action()),
+        State::UnderWay => Charge::UnderWay,
+        State::Declined | State::LeftBehind => Charge::Declined { reason: "card_declined".into() },
+        State::Succeeded => Charge::Succeeded,
+        State::Cancelled => Charge::Cancelled,
+    }
+}
+
+/// The act that the buyer of a card that authenticates owes.
+pub(crate) fn action() -> NextAction {
+    NextAction { redirect_url: Some("https://bank.example/3ds".into()), client_secret: "pi_secret".into() }
+}
+
 impl PaymentGateway for Provider {
     async fn open(&self, payment: &Payment, token: &MethodToken) -> Result<Opened, GatewayError> {
         self.act(Call::Open, |books| {
-            if token.reveal() == DECLINED_AT_ONCE {
-                return Opened::Declined { reason: "card_not_supported".into() };
-            }
+            let card = match token.reveal() {
+                DECLINED_AT_ONCE => return Opened::Declined { reason: "card_not_supported".into() },
+                MISTYPED => return Opened::NoSuchMethod,
+                token if token.starts_with(DECLINED) => Card::Declined,
+                AUTHENTICATES => Card::Authenticates,
+                SETTLES_LATER => Card::SettlesLater,
+                _ => Card::Good,
+            };
             let name = format!("pi_{}", books.intents.len());
-            let declines = token.reveal() == DECLINED;
-            let fresh = || (name.parse().unwrap(), State::Open { declines });
-            Opened::Intent(books.intents.entry(payment.id).or_insert_with(fresh).0.clone())
+            let fresh = || (name.parse().unwrap(), State::Open(card));
+            Opened::Intent(books.intents.entry((payment.id, payment.attempt)).or_insert_with(fresh).0.clone())
         })
         .await
     }
 
     async fn confirm(&self, payment: &Payment, intent: &IntentId) -> Result<Charge, GatewayError> {
-        let id = payment.id;
+        let attempt = (payment.id, payment.attempt);
         self.act(Call::Confirm, |books| {
-            assert_eq!(books.intents.get(&id).map(|(known, _)| known), Some(intent), "another payment's intent");
+            assert_eq!(books.intents.get(&attempt).map(|(known, _)| known), Some(intent), "another attempt's intent");
             let state = books.state(intent);
-            match *state {
-                State::Open { declines: true } => Charge::Declined { reason: "card_declined".into() },
-                State::Open { declines: false } => {
-                    *state = State::Succeeded;
-                    books.charges += 1;
-                    Charge::Succeeded
-                }
-                State::Succeeded | State::Refunded => Charge::Succeeded,
-                State::Cancelled => Charge::Cancelled,
-            }
+            let charged = *state == State::Open(Card::Good);
+            *state = match *state {
+                State::Open(Card::Declined) => State::Declined,
+                State::Open(Card::Authenticates) => State::NeedsAction,
+                State::Open(Card::SettlesLater) => State::UnderWay,
+                State::Open(Card::Good) => State::Succeeded,
+                other => other,
+            };
+            let answer = charge(*state);
+            books.charges += u32::from(charged);
+            answer
         })
         .await
     }
 
-    async fn cancel(&self, intent: &IntentId) -> Result<Cancellation, GatewayError> {
+    async fn look(&self, intent: &IntentId) -> Result<Option<Seen>, GatewayError> {
+        self.act(Call::Look, |books| {
+            let found = books.intents.iter().find(|(_, (id, _))| id == intent);
+            found.map(|((payment, _), (_, state))| Seen { payment: Some(*payment), charge: charge(*state) })
+        })
+        .await
+    }
+
+    async fn cancel(&self, intent: &IntentId, called_off: CalledOff) -> Result<Cancellation, GatewayError> {
         self.act(Call::Cancel, |books| {
             let state = books.state(intent);
             match *state {
-                State::Succeeded | State::Refunded => Cancellation::AlreadySucceeded,
-                State::Open { .. } | State::Cancelled => {
-                    *state = State::Cancelled;
-                    Cancellation::Cancelled
+                State::Succeeded => Ok(Cancellation::AlreadySucceeded),
+                State::UnderWay => Err(GatewayError::NotReady("it is processing".into())),
+                State::Cancelled | State::LeftBehind => Ok(Cancellation::Cancelled),
+                State::Open(_) | State::NeedsAction | State::Declined => {
+                    *state = match called_off {
+                        CalledOff::Payment => State::Cancelled,
+                        CalledOff::Attempt => State::LeftBehind,
+                    };
+                    Ok(Cancellation::Cancelled)
                 }
             }
+        })
+        .await?
+    }
+
+    async fn moved(&self, intent: &IntentId) -> Result<Moved, GatewayError> {
+        self.act(Call::Moved, |books| {
+            let of_it = books.refunds.iter().filter(|(of, _)| of == intent);
+            let disputes = books.disputes.iter().filter(|(of, _)| of == intent).map(|(_, seen)| seen.clone());
+            Moved { refunds: of_it.map(|(_, seen)| seen.clone()).rev().collect(), disputes: disputes.collect() }
         })
         .await
     }
 
-    async fn refund(&self, _: &Payment, intent: &IntentId) -> Result<(), GatewayError> {
+    async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
         self.act(Call::Refund, |books| {
-            let state = books.state(intent);
-            match *state {
-                State::Succeeded => {
-                    *state = State::Refunded;
-                    books.refunds += 1;
-                }
-                State::Refunded => {}
-                State::Open { .. } | State::Cancelled => panic!("a refund of what was never charged"),
+            let state = *books.state(intent);
+            assert_eq!(state, State::Succeeded, "a refund of what was never charged");
+            let ours = Some((refund.id, refund.attempt));
+            // By its key, as it is now.
+            if let Some((_, made)) = books.refunds.iter().find(|(_, seen)| seen.ours == ours) {
+                return Returned::Refund(made.clone());
             }
+            let is_disputed = books.disputes.iter().any(|(of, seen)| of == intent && seen.state != dispute::State::Won);
+            if books.refunds_are_refused || is_disputed {
+                return Returned::Refused { reason: "charge_disputed".into() };
+            }
+            if books.has_left(intent) + refund.amount.minor() > payment.money.amount.minor() {
+                return Returned::TooMuch;
+            }
+            let state = if books.refunds_are_pending { refund::State::Pending } else { refund::State::Succeeded };
+            let id = format!("re_{}", books.refunds.len()).parse().unwrap();
+            let made = refund::Seen { id, ours, amount: refund.amount, state, failure_reason: None };
+            books.refunds.push((intent.clone(), made.clone()));
+            Returned::Refund(made)
         })
         .await
     }

@@ -1,30 +1,47 @@
 //! Taking a payment back, whatever became of it: reversed by the saga, expired with its hold, refunded on request.
 
 use crate::{
-    fixture::{Desk, is_transient, pending, void},
+    fixture::{Desk, is_transient, pending},
     provider::{Call, Side},
 };
-use boxoffice_aws::transaction::Written;
+use boxoffice_kernel::Refusal;
 use boxoffice_payments::{
     cashier::CashierError,
     domain::{NotPayable, Status},
+    refund::{NotRefundable, State},
 };
-use boxoffice_testing::{for_each_dynamodb, trace};
+use boxoffice_runtime::StepFailure;
+use boxoffice_testing::for_each_dynamodb;
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn reversing_a_payment_that_never_was_leaves_one_that_cannot_be_paid() {
+async fn reversing_a_payment_that_is_not_there_is_an_error_and_makes_none() {
     for_each_dynamodb(|database| async move {
         let desk = Desk::new(database.clone());
         let payment = pending();
+        let reversed = desk.reverse(&payment).await;
+        assert!(matches!(reversed, Err(CashierError::NotFound)), "{reversed:?}");
+        assert!(database.history(payment.id).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_booking_called_off_before_its_saga_charges_takes_no_money_and_forgets_what_to_charge() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database.clone());
+        let payment = desk.named("pm_card").await;
         for _ in 0..2 {
-            assert_eq!(desk.reverse(&payment).await.unwrap(), void(&payment));
+            let ended = desk.reverse(&payment).await.unwrap();
+            assert_eq!((ended.status, ended.failure_reason.as_deref()), (Status::Expired, Some("BookingCancelled")));
         }
-        assert_eq!(desk.store.create(&payment, &trace()).await.unwrap(), Written::Stale);
+        assert_eq!(desk.store.instruction(payment.id).await.unwrap(), None, "the token outlives its payment");
+        let late = desk.step(&payment).await;
+        assert!(matches!(late, Err(StepFailure::Refused { refusal: Refusal::PaymentVoided, .. })), "{late:?}");
         let paying = desk.pay(&payment, "pm_card").await;
         assert!(matches!(paying, Err(CashierError::NotPayable(NotPayable::NotPending(Status::Expired)))), "{paying:?}");
         assert_eq!(desk.provider.money_moved(), (0, 0));
-        assert_eq!(database.history(payment.id).await, ["PaymentExpired"]);
+        assert_eq!(database.history(payment.id).await, ["PaymentInitiated", "PaymentExpired"]);
     })
     .await;
 }
@@ -93,10 +110,11 @@ async fn reversing_a_charged_payment_gives_the_money_back_once_even_if_the_answe
 async fn reversing_a_declined_payment_leaves_it_as_it_is() {
     for_each_dynamodb(|database| async move {
         let desk = Desk::new(database);
-        let payment = desk.pending().await;
-        desk.pay(&payment, "pm_declined").await.unwrap();
-        assert_eq!(desk.reverse(&payment).await.unwrap().status, Status::Failed);
-        assert_eq!((desk.provider.calls(Call::Cancel), desk.provider.money_moved()), (0, (0, 0)));
+        let payment = desk.declined().await;
+        let cancelled = desk.provider.calls(Call::Cancel);
+        assert_eq!(desk.reverse(&payment).await.unwrap(), payment);
+        assert_eq!((desk.provider.calls(Call::Cancel), desk.provider.money_moved()), (cancelled, (0, 0)));
+        assert_eq!(desk.provider.open_intents(), 0);
     })
     .await;
 }
@@ -259,8 +277,7 @@ async fn expiring_leaves_a_settled_payment_as_it_is() {
         let desk = Desk::new(database);
         let paid = desk.paid().await;
         assert_eq!(desk.expire(&paid).await.unwrap(), paid);
-        let declined = desk.pending().await;
-        desk.pay(&declined, "pm_declined").await.unwrap();
+        let declined = desk.declined().await;
         assert_eq!(desk.expire(&declined).await.unwrap().status, Status::Failed);
         let unknown = desk.expire(&pending()).await;
         assert!(matches!(unknown, Err(CashierError::NotFound)), "{unknown:?}");
@@ -280,7 +297,10 @@ async fn a_refund_gives_back_what_was_charged_once() {
             let refunded = desk.refund(&payment).await.unwrap();
             assert_eq!((refunded.status, refunded.refund_reason.as_deref()), (Status::Refunded, Some("asked for")));
             let again = desk.refund(&payment).await;
-            assert!(matches!(again, Err(CashierError::NotRefundable(Status::Refunded))), "{again:?}");
+            assert!(
+                matches!(again, Err(CashierError::NotRefundable(NotRefundable::Status(Status::Refunded)))),
+                "{again:?}"
+            );
             assert_eq!(desk.provider.money_moved(), (1, 1), "{side:?}");
             let last = database.events_of(payment.id).await.pop().unwrap();
             assert_eq!((last.event_type.as_str(), &last.data()["refundedBy"]), ("PaymentRefunded", &"REQUEST".into()));
@@ -294,14 +314,34 @@ async fn that_a_refund_is_wanted_is_known_before_the_provider_is_asked() {
     for_each_dynamodb(|database| async move {
         let desk = Desk::new(database);
         let payment = desk.paid().await;
-        assert_eq!(payment.refund_wish, None);
+        assert!(payment.refunds.is_empty());
         desk.provider.lose(Call::Refund, Side::After);
         assert!(is_transient(&desk.refund(&payment).await));
         // The money is gone, and whoever asked may never ask again.
         assert_eq!(desk.provider.money_moved(), (1, 1));
         let left = desk.stored(&payment).await;
         assert_eq!((left.status, left.version), (Status::Success, payment.version));
-        assert_eq!(left.refund_wish.map(|wish| wish.reason).as_deref(), Some("asked for"));
+        let asked = left.pending_refund().unwrap();
+        assert_eq!((asked.reason.as_str(), asked.state, &asked.provider_id), ("asked for", State::Pending, &None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refund_on_its_way_is_not_done_until_the_provider_says_so() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database);
+        let (asked_for, undone) = (desk.paid().await, desk.paid().await);
+        desk.provider.refunds_are_pending(true);
+        for _ in 0..2 {
+            assert!(matches!(desk.refund(&asked_for).await, Err(CashierError::RefundPending(_))));
+            assert!(matches!(desk.reverse(&undone).await, Err(CashierError::RefundPending(_))));
+        }
+        assert_eq!((desk.status(&asked_for).await, desk.status(&undone).await), (Status::Success, Status::Success));
+        desk.provider.refunds_are_pending(false);
+        assert_eq!(desk.settle(&asked_for).await.unwrap().status, Status::Refunded);
+        assert_eq!(desk.reverse(&undone).await.unwrap().status, Status::Refunded);
+        assert_eq!(desk.provider.money_moved(), (2, 2));
     })
     .await;
 }
@@ -312,13 +352,22 @@ async fn a_payment_without_money_is_not_refunded() {
         let desk = Desk::new(database);
         let waiting = desk.pending().await;
         let refused = desk.refund(&waiting).await;
-        assert!(matches!(refused, Err(CashierError::NotRefundable(Status::Pending))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(CashierError::NotRefundable(NotRefundable::Status(Status::Pending)))),
+            "{refused:?}"
+        );
         let under_way = desk.processing().await;
         let refused = desk.refund(&under_way).await;
-        assert!(matches!(refused, Err(CashierError::NotRefundable(Status::Processing))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(CashierError::NotRefundable(NotRefundable::Status(Status::Processing)))),
+            "{refused:?}"
+        );
         desk.expire(&waiting).await.unwrap();
         let refused = desk.refund(&waiting).await;
-        assert!(matches!(refused, Err(CashierError::NotRefundable(Status::Expired))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(CashierError::NotRefundable(NotRefundable::Status(Status::Expired)))),
+            "{refused:?}"
+        );
         let unknown = desk.refund(&pending()).await;
         assert!(matches!(unknown, Err(CashierError::NotFound)), "{unknown:?}");
     })
@@ -336,7 +385,8 @@ async fn refunds_and_reversals_at_once_give_the_money_back_once() {
             running.spawn(async move {
                 if number % 2 == 0 {
                     let outcome = desk.refund(&payment).await;
-                    let refused = matches!(outcome, Err(CashierError::NotRefundable(Status::Refunded)));
+                    let refused =
+                        matches!(outcome, Err(CashierError::NotRefundable(NotRefundable::Status(Status::Refunded))));
                     assert!(refused || outcome.is_ok(), "{outcome:?}");
                 } else {
                     assert_eq!(desk.reverse(&payment).await.unwrap().status, Status::Refunded);

@@ -21,11 +21,11 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// What the page may do: run the scripts that come with it, and call this API. Swagger UI writes styles into elements.
+/// The page's policy: it may run its own scripts and call this API. Swagger UI writes styles into elements.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What the page loads.
+/// The files that the page loads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(as = DocsFile)]
 pub enum File {
@@ -35,7 +35,7 @@ pub enum File {
     /// Swagger UI.
     #[schema(rename = "swagger-ui-bundle.js")]
     Bundle,
-    /// What starts it with this API's document.
+    /// The script that starts it with this API's document.
     #[schema(rename = "start.js")]
     Start,
 }

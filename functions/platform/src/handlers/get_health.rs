@@ -1,28 +1,40 @@
-//! Says what this stack depends on, and how each of it answered.
+//! Reports whether the stack works, and tells an ADMIN how each of its parts answered.
 //!
 //! | | |
 //! |---|---|
 //! | trigger | `GET /health` |
 //! | reads | whether the tables, the bus, the state machine and the queues are there |
+//!
+//! The route is public and a report costs sixteen calls of control planes, whose rates are low (`DescribeStateMachine`: 20 a second), so a report is kept for
+//! [`KEPT`] in each instance, and a call that AWS throttles says nothing about the part it asked for.
 
-use aws_sdk_dynamodb::types::TableStatus;
+use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::TableStatus};
 use aws_sdk_sqs::types::QueueAttributeName;
 use boxoffice_aws::client;
 use boxoffice_runtime::{
     Problem,
+    auth::{Access, Gate},
     config::{self, ConfigError},
     http::Answer,
 };
 use futures_util::future::{BoxFuture, FutureExt, join_all};
+use lambda_http::Request;
 use serde::Serialize;
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Mutex;
 
-/// How something that the stack depends on is.
+/// How long an instance repeats a report before it looks again.
+pub const KEPT: Duration = Duration::from_secs(10);
+
+/// Whether a part of the stack works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[schema(as = HealthStatus)]
 pub enum Status {
-    /// As it should be.
+    /// It works.
     Up,
     /// It works, and somebody should look.
     Degraded,
@@ -35,27 +47,71 @@ pub enum Status {
 #[serde(rename_all = "camelCase")]
 #[schema(as = HealthCheck)]
 struct Check {
-    /// What was looked at.
+    /// The things checked.
     name: String,
     status: Status,
     /// How long the look took, in milliseconds.
     latency_ms: u64,
-    /// What there is to say.
+    /// The details.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
 
-/// How the stack is: as its worst part.
+/// Whether the stack works. It is as well as its worst part.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct Health {
+#[schema(as = Health)]
+struct Report {
+    /// `DEGRADED` is told to an ADMIN only; for everybody else a stack that works is `UP`.
     status: Status,
-    /// Each thing looked at.
-    checks: Vec<Check>,
+    /// Each part that was looked at: for an ADMIN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Check>>)]
+    checks: Option<Arc<[Check]>>,
 }
 
-/// What to look at.
+impl Report {
+    /// The whole of it, or what anybody may know: up or down.
+    fn of(health: &Health, whole: bool) -> Self {
+        let (worst, checks) = (health.worst(), whole.then(|| Arc::clone(&health.checks)));
+        Self { status: if whole || worst == Status::Down { worst } else { Status::Up }, checks }
+    }
+}
+
+/// The last look at every part.
 #[derive(Debug, Clone)]
+struct Health {
+    checks: Arc<[Check]>,
+}
+
+impl Health {
+    fn worst(&self) -> Status {
+        self.checks.iter().map(|check| check.status).max().unwrap_or(Status::Up)
+    }
+}
+
+/// A look that is repeated for [`KEPT`].
+#[derive(Debug, Default)]
+struct Kept {
+    last: Mutex<Option<(Instant, Health)>>,
+}
+
+impl Kept {
+    /// The last look, or another when it is too old. Callers who come while one is under way wait for it.
+    async fn or_look<Fut: Future<Output = Health>>(&self, now: Instant, look: impl FnOnce() -> Fut) -> Health {
+        let mut last = self.last.lock().await;
+        if let Some((_, health)) = last.as_ref().filter(|(at, _)| now.saturating_duration_since(*at) < KEPT) {
+            return health.clone();
+        }
+        let health = look().await;
+        *last = Some((now, health.clone()));
+        health
+    }
+}
+
+/// The parts to look at.
+#[derive(Debug)]
 pub struct Checkup {
+    kept: Kept,
     dynamodb: aws_sdk_dynamodb::Client,
     bus: aws_sdk_eventbridge::Client,
     saga: aws_sdk_sfn::Client,
@@ -66,16 +122,13 @@ pub struct Checkup {
     queues: Vec<(&'static str, String)>,
 }
 
-/// What a look at one thing finds: how it is, and what there is to say.
+/// The result of one check: a status and details.
 type Finding = (Status, Option<String>);
 
 impl Checkup {
     /// From the environment.
-    ///
-    /// # Errors
-    /// When a variable is missing.
     pub fn from_env() -> Result<Self, ConfigError> {
-        const TABLES: [(&str, &str); 9] = [
+        const TABLES: [(&str, &str); 10] = [
             ("inventory-table", "INVENTORY_TABLE"),
             ("tickets-table", "TICKETS_TABLE"),
             ("payments-table", "PAYMENTS_TABLE"),
@@ -83,6 +136,7 @@ impl Checkup {
             ("users-table", "USERS_TABLE"),
             ("sessions-table", "SESSIONS_TABLE"),
             ("notifications-table", "NOTIFICATIONS_TABLE"),
+            ("admissions-table", "ADMISSIONS_TABLE"),
             ("views-table", "VIEWS_TABLE"),
             ("events-table", "EVENTS_TABLE"),
         ];
@@ -98,6 +152,7 @@ impl Checkup {
         };
         let sdk = client::sdk_config();
         Ok(Self {
+            kept: Kept::default(),
             dynamodb: client::dynamodb(&sdk),
             bus: aws_sdk_eventbridge::Client::new(&sdk),
             saga: aws_sdk_sfn::Client::new(&sdk),
@@ -115,21 +170,21 @@ impl Checkup {
                 Some(TableStatus::Active | TableStatus::Updating) => (Status::Up, None),
                 other => (Status::Down, other.map(|status| status.as_str().to_owned())),
             },
-            Err(error) => unreachable(aws_sdk_dynamodb::error::DisplayErrorContext(error)),
+            Err(error) => unanswered(error.code(), aws_sdk_dynamodb::error::DisplayErrorContext(&error)),
         }
     }
 
     async fn bus(&self) -> Finding {
         match self.bus.describe_event_bus().name(&self.bus_name).send().await {
             Ok(_) => (Status::Up, None),
-            Err(error) => unreachable(aws_sdk_eventbridge::error::DisplayErrorContext(error)),
+            Err(error) => unanswered(error.code(), aws_sdk_eventbridge::error::DisplayErrorContext(&error)),
         }
     }
 
     async fn saga(&self) -> Finding {
         match self.saga.describe_state_machine().state_machine_arn(&self.state_machine).send().await {
             Ok(_) => (Status::Up, None),
-            Err(error) => unreachable(aws_sdk_sfn::error::DisplayErrorContext(error)),
+            Err(error) => unanswered(error.code(), aws_sdk_sfn::error::DisplayErrorContext(&error)),
         }
     }
 
@@ -141,7 +196,7 @@ impl Checkup {
                 Some("0") | None => (Status::Up, None),
                 Some(count) => (Status::Degraded, Some(format!("{count} messages wait for an operator"))),
             },
-            Err(error) => unreachable(aws_sdk_sqs::error::DisplayErrorContext(error)),
+            Err(error) => unanswered(error.code(), aws_sdk_sqs::error::DisplayErrorContext(&error)),
         }
     }
 
@@ -155,13 +210,20 @@ impl Checkup {
         }
         looks.push(timed("event-bus", self.bus()).boxed());
         looks.push(timed("booking-saga", self.saga()).boxed());
-        let checks = join_all(looks).await;
-        Health { status: checks.iter().map(|check| check.status).max().unwrap_or(Status::Up), checks }
+        Health { checks: join_all(looks).await.into() }
     }
 }
 
-/// The cause goes to the log; a stranger learns that it is down and no more.
-fn unreachable(error: impl std::fmt::Display) -> Finding {
+/// The part's status after a call that failed. The cause goes to the log.
+///
+/// Throttling limits whoever asks: it says nothing about the part. Were it an outage, anybody could make one by asking often.
+fn unanswered(code: Option<&str>, error: impl std::fmt::Display) -> Finding {
+    const THROTTLED: [&str; 5] =
+        ["Throttling", "ThrottlingException", "RequestThrottled", "RequestLimitExceeded", "TooManyRequestsException"];
+    if code.is_some_and(|code| THROTTLED.contains(&code)) {
+        tracing::warn!(%error, "a check was throttled");
+        return (Status::Up, Some("throttled: nothing is known".into()));
+    }
     tracing::warn!(%error, "a check failed");
     (Status::Down, Some("no answer".into()))
 }
@@ -173,9 +235,9 @@ async fn timed(name: &str, look: impl Future<Output = Finding> + Send) -> Check 
     Check { name: name.to_owned(), status, latency_ms, detail }
 }
 
-/// Says what the stack depends on, and how each of it answered.
+/// Reports whether the stack works; to an ADMIN also how each part answered.
 ///
-/// `DEGRADED` works: somebody left a case in a queue that an operator looks at.
+/// `DEGRADED` works: a message in a queue waits for an operator. A report may be ten seconds old.
 ///
 /// # Errors
 /// When the answer does not serialize.
@@ -188,16 +250,13 @@ async fn timed(name: &str, look: impl Future<Output = Finding> + Send) -> Check 
         (
             status = 200,
             description = "It works",
-            body = Health,
-            example = json!({
-                "status": "UP",
-                "checks": [{"name": "tickets-table", "status": "UP", "latencyMs": 4}]
-            })
+            body = Report,
+            example = json!({"status": "UP"})
         ),
         (
             status = 503,
             description = "It does not work",
-            body = Health,
+            body = Report,
             example = json!({
                 "status": "DOWN",
                 "checks": [{"name": "event-bus", "status": "DOWN", "latencyMs": 2000, "detail": "no answer"}]
@@ -205,7 +264,57 @@ async fn timed(name: &str, look: impl Future<Output = Finding> + Send) -> Check 
         )
     )
 )]
-pub async fn handle(checkup: &Checkup) -> Result<Answer, Problem> {
-    let health = checkup.look().await;
-    if health.status == Status::Down { Answer::unavailable(&health) } else { Answer::ok(&health) }
+pub async fn handle(checkup: &Checkup, gate: &Gate, request: &Request) -> Result<Answer, Problem> {
+    let caller = gate.recognize(request).await;
+    let health = checkup.kept.or_look(Instant::now(), || checkup.look()).await;
+    let report = Report::of(&health, caller.is_some_and(|caller| Access::Admin.admits(caller.role)));
+    if report.status == Status::Down { Answer::unavailable(&report) } else { Answer::ok(&report) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn health(statuses: &[Status]) -> Health {
+        let check = |status: &Status| Check { name: "part".into(), status: *status, latency_ms: 1, detail: None };
+        Health { checks: statuses.iter().map(check).collect() }
+    }
+
+    #[tokio::test]
+    async fn a_report_is_repeated_until_it_is_too_old() {
+        let (kept, looks, start) = (Kept::default(), AtomicU32::new(0), Instant::now());
+        let look = || async {
+            looks.fetch_add(1, Ordering::Relaxed);
+            health(&[Status::Up])
+        };
+        for seconds in [0, 1, KEPT.as_secs() - 1] {
+            kept.or_look(start + Duration::from_secs(seconds), look).await;
+            assert_eq!(looks.load(Ordering::Relaxed), 1, "after {seconds} s");
+        }
+        kept.or_look(start + KEPT, look).await;
+        assert_eq!(looks.load(Ordering::Relaxed), 2, "a report too old");
+    }
+
+    #[test]
+    fn throttling_of_a_check_is_no_outage() {
+        for code in ["ThrottlingException", "Throttling", "RequestLimitExceeded", "TooManyRequestsException"] {
+            assert_eq!(unanswered(Some(code), code).0, Status::Up, "{code}");
+        }
+        for code in [Some("ResourceNotFoundException"), Some("StateMachineDoesNotExist"), None] {
+            assert_eq!(unanswered(code, "no answer").0, Status::Down, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn strangers_learn_up_or_down_and_an_admin_the_detail() {
+        for (worst, told) in [(Status::Up, "UP"), (Status::Degraded, "UP"), (Status::Down, "DOWN")] {
+            let health = health(&[Status::Up, worst]);
+            let stranger = serde_json::to_value(Report::of(&health, false)).unwrap();
+            assert_eq!(stranger, serde_json::json!({ "status": told }));
+            let admin = serde_json::to_value(Report::of(&health, true)).unwrap();
+            assert_eq!(admin["status"], serde_json::to_value(worst).unwrap());
+            assert_eq!(admin["checks"].as_array().map(Vec::len), Some(2), "{admin}");
+        }
+    }
 }

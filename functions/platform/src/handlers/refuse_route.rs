@@ -14,7 +14,7 @@ use lambda_http::{
     },
 };
 
-/// What a script from another origin may send. A token travels in a header and never in a cookie, so credentials are not among it.
+/// Headers that a script from another origin may send. The API takes a token from a header, never from a cookie, so credentials are not among them.
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Correlation-Id";
 
 /// For how long a browser may remember the answer, in seconds: a day.
@@ -29,7 +29,7 @@ pub fn handle(request: &Request) -> Result<Answer, Problem> {
     let path = format!("/{}", parameters.first("proxy").unwrap_or_default());
     let methods = routes::methods_of(&path);
     if methods.is_empty() {
-        return Err(Problem::new(Code::RouteNotFound, "There is nothing at this path."));
+        return Err(Problem::new(Code::RouteNotFound, "No call has this path."));
     }
     let methods = methods.join(", ");
     if is_preflight(request) {

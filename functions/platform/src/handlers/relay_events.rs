@@ -35,9 +35,6 @@ pub struct Relay {
 
 impl Relay {
     /// From the environment.
-    ///
-    /// # Errors
-    /// When a variable is missing.
     pub fn from_env() -> Result<Self, ConfigError> {
         let sdk = client::sdk_config();
         let bus = Bus::new(&sdk, config::required("EVENT_BUS")?);
@@ -109,7 +106,7 @@ mod tests {
         stream::inserted(&place.to_string(), &image)
     }
 
-    /// What is no event: its type is missing.
+    /// A record that is no event: its type is missing.
     fn malformed(place: usize) -> Value {
         let mut record = record(place, "usr_1");
         record["dynamodb"]["NewImage"].as_object_mut().unwrap().remove("eventType");
@@ -132,7 +129,7 @@ mod tests {
         }
     }
 
-    /// What of these records is to be delivered again.
+    /// The records to deliver again.
     async fn relayed(outside: &Listener, records: &[Value]) -> Vec<String> {
         let sdk = outside.sdk_config();
         let dead_letters = DeadLetters::new(&sdk, "https://sqs.example/dead-letters");
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_bus_refuses_comes_again_and_nothing_of_its_aggregate_overtakes_it() {
+    async fn a_refused_event_is_redelivered_and_not_overtaken_within_its_aggregate() {
         let outside = Listener::answering(without_the_third);
         let records = ["usr_1", "usr_2", "usr_1", "usr_2", "usr_1"].iter().zip(1..);
         let records: Vec<Value> = records.map(|(aggregate, place)| record(place, aggregate)).collect();
@@ -164,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_event_is_put_aside_with_its_reason_and_holds_nothing_up() {
+    async fn a_record_that_is_no_event_is_dead_lettered_with_its_reason_and_delays_nothing() {
         let outside = Listener::answering(without_the_third);
         assert_eq!(relayed(&outside, &[malformed(1), record(2, "usr_1")]).await, [""; 0]);
         assert_eq!(put(&outside), [[2]]);
@@ -175,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_can_be_put_nowhere_comes_again() {
+    async fn a_letter_that_fits_no_queue_is_delivered_again() {
         let outside = Listener::answering(|operation, asked| match operation {
             "SendMessage" => (400, json!({ "__type": "AWS.SimpleQueueService.NonExistentQueue" })),
             _ => without_the_third(operation, asked),

@@ -3,44 +3,59 @@
 //! | | |
 //! |---|---|
 //! | trigger | a schedule; an operator's `boxoffice reconcile`; itself, to go on where time was up |
-//! | reads | counters and reservations (AP-25 to AP-28), every ticket (AP-63) with its payment (AP-44); of what looks wrong AP-50, AP-30, AP-19, AP-72 |
-//! | writes | counters (AP-29), a ticket (AP-64), a payment in doubt or wanted back (AP-34, having asked the provider); the findings' queue, metrics |
+//! | reads | of what moved: counters (AP-26, AP-383, AP-384), their event's reservations (AP-380, AP-28), bookings that are open or yet to be proven (AP-377, AP-381, AP-73, AP-379) with AP-44; in an audit everything (AP-25 to AP-28, AP-63); of what looks wrong, or is to be proven, AP-50, AP-30, AP-19, AP-72, AP-372, AP-375 |
+//! | writes | proofs (AP-378, AP-382, AP-385); counters (AP-29), a pool (AP-376), a ticket (AP-64), a payment in doubt or wanted back (AP-34, having asked the provider); the findings' queue, metrics |
 //! | emits | `InventoryReconciled`; `TicketExpiryRequested` or `TicketCancellationRequested`; `PaymentExpired`, `PaymentCompleted` or `PaymentRefunded` |
 //! | fails with | `Transient`, `Defect` |
 //! | safe to repeat | a repair is written on condition that nothing has moved since it was decided; what was just repaired has just moved, and is not looked at |
 
 use crate::{
     App,
-    reconciler::{Found, Outcome, Run},
+    reconciler::{Found, Outcome, Part, Run, Scope},
 };
 use boxoffice_aws::{Cursor, ListError};
 use boxoffice_inventory::events::RequestedBy;
-use boxoffice_kernel::{EventId, Timestamp, Trace};
+use boxoffice_kernel::{Actor, Timestamp, Trace};
 use boxoffice_payments::gateway::PaymentGateway;
 use boxoffice_runtime::{
     StepFailure,
     metrics::{Metric, Unit},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeSet;
 
-/// What is left of an invocation's time when no new page is begun: longer than a page of bookings takes that are all wrong.
+/// The remaining time under which no new page begins: longer than a page takes on which every booking is wrong.
 const SPARE_SECONDS: u32 = 60;
 /// How many findings an answer shows. All are in the log, and all that are left in the queue.
 const SHOWN: usize = 500;
 
-/// What to do.
+/// The action.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
-    /// On whose word; the schedule's unless it is said.
+    /// The initiator; the schedule by default.
     #[serde(default)]
     pub requested_by: Option<RequestedBy>,
-    /// Where to go on; everything from the beginning unless it is said.
+    /// How much to read.
     #[serde(default)]
-    pub next: Option<String>,
+    pub scope: Scope,
+    /// Where to go on; from the beginning unless it is said.
+    #[serde(default)]
+    pub next: Option<Place>,
 }
 
-/// What was looked at.
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// The bookings it is going through.
+    pub part: Part,
+    /// After which of them; from the first unless it is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Cursor>,
+}
+
+/// The things checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// Events on sale whose seats were counted; none by an invocation that goes on with bookings.
@@ -49,17 +64,21 @@ pub struct Checked {
     pub bookings: usize,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// On whose word.
+    /// The initiator.
     pub requested_by: RequestedBy,
-    /// What its repairs and log lines can be found by.
+    /// The correlation id of its repairs and log lines.
     pub correlation_id: String,
-    /// What was looked at.
+    /// How much it reads.
+    pub scope: Scope,
+    /// The things checked.
     pub checked: Checked,
-    /// What was found, as far as an answer has room.
+    /// Bookings that were proven, and are not read again until they are written.
+    pub proven: usize,
+    /// The findings, as many as the answer has room for.
     pub findings: Vec<Found>,
     /// How many of all that were found were repaired.
     pub repaired: usize,
@@ -67,15 +86,17 @@ pub struct Summary {
     pub left: usize,
     /// Where the next invocation goes on, which has been asked for; nowhere when all is done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<Cursor>,
+    pub next: Option<Place>,
 }
 
 impl Summary {
-    fn of(run: &Run) -> Self {
+    fn of(run: &Run, scope: Scope) -> Self {
         Self {
             requested_by: run.requested_by.clone(),
             correlation_id: run.trace.correlation_id.to_string(),
+            scope,
             checked: Checked::default(),
+            proven: 0,
             findings: Vec::new(),
             repaired: 0,
             left: 0,
@@ -94,7 +115,7 @@ impl Summary {
     }
 }
 
-/// Goes through everything, or as far as it comes before `deadline`; then another invocation goes on.
+/// Goes through what the request asks for, or as far as it comes before `deadline`; then another invocation goes on.
 ///
 /// # Errors
 /// When a store or the queue does not answer, or the cursor is none.
@@ -106,26 +127,34 @@ pub async fn run<G: PaymentGateway>(
     let started = Timestamp::now();
     let stop = deadline.minus_seconds(SPARE_SECONDS);
     let run = Run { requested_by: requested_by(&request)?, trace: trace() };
-    let mut cursor = start(&request)?;
-    let mut summary = Summary::of(&run);
-    if cursor.is_none() {
-        let seats = app.reconciler.seats(&run, halfway(started, stop)).await?;
+    let Request { scope, next, .. } = request;
+    let mut summary = Summary::of(&run, scope);
+    if next.is_none() {
+        let seats = app.reconciler.seats(&run, scope, halfway(started, stop)).await?;
         summary.checked.events = seats.events;
         say(app, seats.found, &run, &mut summary).await?;
     }
-    loop {
-        let page = app.reconciler.bookings(cursor, &run, Timestamp::now()).await.map_err(unread)?;
+    let mut place = Some(next.unwrap_or(Place { part: Part::first(scope), after: None }));
+    let mut said = BTreeSet::new();
+    while let Some(Place { part, after }) = place {
+        let mut page = app.reconciler.bookings(part, after, &run, Timestamp::now()).await.map_err(unread)?;
         summary.checked.bookings += page.checked;
+        summary.proven += page.proven;
+        // A booking may be in several parts.
+        page.found.retain(|found| said.insert(json!(found).to_string()));
         say(app, page.found, &run, &mut summary).await?;
-        cursor = page.next;
-        if cursor.is_none() || Timestamp::now() >= stop {
+        place = match page.next {
+            Some(after) => Some(Place { part, after: Some(after) }),
+            None => part.next().map(|part| Place { part, after: None }),
+        };
+        if Timestamp::now() >= stop {
             break;
         }
     }
-    if let Some(next) = &cursor {
-        app.successor.go_on(next, &run).await?;
+    if let Some(next) = &place {
+        app.successor.go_on(scope, next, &run).await?;
     }
-    summary.next = cursor;
+    summary.next = place;
     count(app, &summary, started);
     Ok(summary)
 }
@@ -135,13 +164,8 @@ fn requested_by(request: &Request) -> Result<RequestedBy, StepFailure> {
     request.requested_by.clone().map_or_else(schedule, Ok)
 }
 
-fn start(request: &Request) -> Result<Option<Cursor>, StepFailure> {
-    let cursor = request.next.as_deref().map(str::parse).transpose();
-    cursor.map_err(|error| StepFailure::Defect(format!("next {error}")))
-}
-
 fn trace() -> Trace {
-    Trace { correlation_id: EventId::generate().into(), causation_id: "reconcile".into() }
+    Trace::begun("reconcile", Actor::System)
 }
 
 fn halfway(from: Timestamp, to: Timestamp) -> Timestamp {
@@ -181,6 +205,7 @@ fn count<G>(app: &App<G>, summary: &Summary, started: Timestamp) {
         correlation_id = summary.correlation_id,
         events,
         bookings,
+        proven = summary.proven,
         repaired,
         left,
         more = summary.next.is_some(),

@@ -1,29 +1,16 @@
 //! Bookings at which nobody is at work, and those at which somebody is.
 
-use crate::fixture::{House, Says, later};
+use crate::fixture::{House, NOTHING, Says, entry, facts, later};
 use boxoffice_aws::{
     Journal,
     journal::{Entry, Step, StepStatus},
 };
-use boxoffice_booking::store::{Booking, CallOff};
 use boxoffice_kernel::{TicketId, Timestamp};
 use boxoffice_payments::domain::Status as PaymentStatus;
+use boxoffice_saga::store::CallOff;
 use boxoffice_testing::{Table, for_each_dynamodb, trace};
 use boxoffice_tickets::domain::{CancellationReason, Status, Ticket};
-use serde_json::json;
 use std::collections::BTreeSet;
-
-const NOTHING: [String; 0] = [];
-
-fn facts(ticket: &Ticket) -> Booking {
-    json!({ "ticketId": ticket.id, "userId": ticket.user_id }).as_object().unwrap().clone()
-}
-
-fn entry(status: StepStatus) -> Entry {
-    let now = Timestamp::now();
-    let (reason, error_code, error_message) = (None, None, None);
-    Entry { status, attempt: 1, started_at: now, executed_at: now, reason, error_code, error_message }
-}
 
 impl House {
     /// A saga that took the booking on, and went so far.
@@ -45,7 +32,7 @@ async fn a_booking_in_flight_is_no_violation() {
         let paying = house.booked(event, 1).await;
         house.in_doubt(&paying).await;
         let wished = house.confirmed(event, 1).await;
-        house.tickets.request_cancellation(wished.id, &trace()).await.unwrap();
+        house.sale.request_cancellation(wished.id, wished.user_id, &trace()).await.unwrap();
         let half_back = house.confirmed(event, 1).await;
         house.cashier.refund(half_back.id.payment(), "asked for", &trace()).await.unwrap();
         assert_eq!(house.bookings(Timestamp::now()).await, NOTHING);
@@ -60,8 +47,8 @@ async fn bookings_that_ended_as_they_should_are_no_violation() {
         let event = house.on_sale(20).await;
         house.confirmed(event, 2).await;
         let back = house.confirmed(event, 2).await;
-        house.tickets.request_cancellation(back.id, &trace()).await.unwrap();
-        house.cashier.reverse(house.payment(&back).await, "BookingCancelled", &trace()).await.unwrap();
+        house.sale.request_cancellation(back.id, back.user_id, &trace()).await.unwrap();
+        house.cashier.reverse(back.id.payment(), "BookingCancelled", &trace()).await.unwrap();
         house.inventory.release(back.id, "BookingCancelled", &trace()).await.unwrap();
         house.tickets.cancel(back.id, CancellationReason::CancelledByBuyer, &trace()).await.unwrap();
         house.tickets.delete(back.id, &trace()).await.unwrap();
@@ -96,7 +83,6 @@ async fn a_saga_that_died_on_its_way_is_taken_back_and_one_that_is_alive_is_not(
         let house = House::new(&database);
         let event = house.on_sale(20).await;
         let orphan = house.booked(event, 2).await;
-        house.opened(&orphan).await;
         house
             .saga(&orphan, &[(Step::VerifyHold, StepStatus::Completed), (Step::InitiatePayment, StepStatus::Completed)])
             .await;
@@ -130,7 +116,7 @@ async fn a_wish_that_was_lost_is_said_again() {
         let event = house.on_sale(20).await;
         let (wished, now) = (house.confirmed(event, 2).await, later());
         house.saga(&wished, &[(Step::ConfirmTicket, StepStatus::Completed)]).await;
-        house.tickets.request_cancellation(wished.id, &trace()).await.unwrap();
+        house.sale.request_cancellation(wished.id, wished.user_id, &trace()).await.unwrap();
 
         assert_eq!(house.bookings(now).await, ["WISH_FORGOTTEN repaired"]);
         let history = database.history(wished.id).await;
@@ -211,6 +197,25 @@ async fn a_refund_that_was_asked_for_and_not_finished_is_finished() {
 }
 
 #[tokio::test]
+async fn a_refund_that_failed_is_an_operators_until_they_act() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let event = house.on_sale(20).await;
+        let (ticket, now) = (house.confirmed(event, 2).await, later());
+        house.provider_says(Says::RefundFails);
+        house.cashier.refund(ticket.id.payment(), "changed my mind", &trace()).await.unwrap_err();
+        for _ in 0..2 {
+            assert_eq!(house.bookings(now).await, ["REFUND_FAILED left"]);
+        }
+        let failed = house.payment(&ticket).await.failed_refund().unwrap().id;
+        house.cashier.settle_refund(ticket.id.payment(), failed, "bank transfer", &trace()).await.unwrap();
+        // Given back: now the booking's undo is due.
+        assert_eq!(house.bookings(now).await, ["CONFIRMED_WITHOUT_MONEY left"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn while_the_provider_says_nothing_a_payment_stays_in_doubt() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
@@ -264,6 +269,7 @@ async fn a_cancelled_ticket_with_seats_is_left_to_people_deleted_or_not() {
         let house = House::new(&database);
         let event = house.on_sale(20).await;
         let ticket = house.booked(event, 3).await;
+        house.cashier.reverse(ticket.id.payment(), "HoldExpired", &trace()).await.unwrap();
         house.tickets.cancel(ticket.id, CancellationReason::HoldExpired, &trace()).await.unwrap();
         assert_eq!(house.bookings(later()).await, ["CANCELLED_WITH_SEATS left"]);
         house.tickets.delete(ticket.id, &trace()).await.unwrap();

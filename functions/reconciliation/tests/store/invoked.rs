@@ -44,7 +44,7 @@ async fn an_operator_sees_what_was_checked_found_and_repaired() {
 }
 
 #[tokio::test]
-async fn what_is_left_is_a_message_with_what_to_do_for_each_run() {
+async fn each_run_sends_a_message_with_advice_for_remaining_findings() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
         let event = house.on_sale(1).await;
@@ -74,7 +74,7 @@ async fn when_time_is_up_another_invocation_goes_on_until_every_booking_was_met(
         for _ in 0..70 {
             house.booked(event, 1).await;
         }
-        let mut input = json!({ "requestedBy": "Ada" });
+        let mut input = json!({ "requestedBy": "Ada", "scope": "ALL" });
         let (mut met, mut invocations) = (0, 0);
         loop {
             // No time to spare at all: a page, and no more.
@@ -85,7 +85,7 @@ async fn when_time_is_up_another_invocation_goes_on_until_every_booking_was_met(
             let Some(next) = summary.next else { break };
             assert_eq!(asked.len(), invocations);
             input = asked.last().unwrap().1.clone();
-            assert_eq!(input, json!({ "requestedBy": "Ada", "next": next }));
+            assert_eq!(input, json!({ "requestedBy": "Ada", "scope": "ALL", "next": next }));
         }
         assert!(invocations > 1, "one page held them all");
         assert_eq!((met, house.lambda.heard().len()), (70, invocations - 1));
@@ -97,9 +97,12 @@ async fn when_time_is_up_another_invocation_goes_on_until_every_booking_was_met(
 async fn a_cursor_that_is_none_is_refused() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
-        for next in ["nonsense", "eyJsaXN0IjoiQUxMIiwiYWZ0ZXIiOiJ0a3RfMSJ9"] {
-            let refused = invoke(&house, json!({ "next": next }), 900).await;
-            assert!(matches!(refused, Err(StepFailure::Defect(_))), "{refused:?}");
+        let of_another_list = json!({ "part": "UNPROVEN", "after": "eyJsaXN0IjoiQUxMIiwiYWZ0ZXIiOiJ0a3RfMSJ9" });
+        let refused = invoke(&house, json!({ "next": of_another_list }), 900).await;
+        assert!(matches!(refused, Err(StepFailure::Defect(_))), "{refused:?}");
+        for next in [json!("nonsense"), json!({ "part": "EVERY", "after": "nonsense" }), json!({ "part": "SOME" })] {
+            let request = serde_json::from_value::<Request>(json!({ "next": next }));
+            assert!(request.is_err(), "{request:?}");
         }
     })
     .await;

@@ -6,4 +6,5 @@
 mod bookings;
 mod fixture;
 mod invoked;
+mod proof;
 mod seats;

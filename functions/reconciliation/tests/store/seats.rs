@@ -4,12 +4,13 @@ use crate::fixture::{House, run};
 use boxoffice_aws::{Freshness, transaction::Written};
 use boxoffice_inventory::counters::{Discrepancy, Holdings};
 use boxoffice_kernel::{InventoryId, Quantity, Timestamp};
+use boxoffice_reconciliation::reconciler::Scope;
 use boxoffice_testing::{for_each_dynamodb, trace};
 use tokio::task::JoinSet;
 
 const NOTHING: [String; 0] = [];
 
-/// What one look finds of an event.
+/// The findings of one look at an event.
 async fn discrepancy(house: &House, event: InventoryId) -> Option<Discrepancy> {
     let counters = house.inventory.counters(event).await.unwrap().unwrap();
     let mut holdings = Holdings::default();
@@ -37,7 +38,7 @@ async fn seats_that_moved_in_every_way_add_up() {
         house.inventory.reserve_by_hand(event, Quantity::new(4).unwrap(), &trace()).await.unwrap();
         house.inventory.return_by_hand(event, Quantity::new(1).unwrap(), &trace()).await.unwrap();
 
-        let checked = house.reconciler().seats(&run(), Timestamp::now().plus_seconds(60)).await.unwrap();
+        let checked = house.reconciler().seats(&run(), Scope::Moved, Timestamp::now().plus_seconds(60)).await.unwrap();
 
         assert_eq!((checked.events, checked.found), (1, Vec::new()));
         assert_eq!(database.history(event).await, ["InventoryCreated"]);
@@ -200,7 +201,7 @@ async fn seats_that_cannot_be_read_in_time_are_said_to_be_unread() {
         let house = House::new(&database);
         let event = house.on_sale(10).await;
         house.corrupt(event, "held", 1).await;
-        let seats = house.reconciler().seats(&run(), Timestamp::now().minus_seconds(1)).await.unwrap();
+        let seats = house.reconciler().seats(&run(), Scope::All, Timestamp::now().minus_seconds(1)).await.unwrap();
         assert_eq!((seats.events, seats.found.len()), (0, 1));
         assert_eq!(serde_json::json!(seats.found[0])["kind"], "SEATS_UNREAD");
     })
@@ -213,7 +214,7 @@ async fn an_event_off_sale_is_not_looked_at() {
         let house = House::new(&database);
         let event = house.on_sale(10).await;
         house.inventory.delete(event, &trace()).await.unwrap();
-        let seats = house.reconciler().seats(&run(), Timestamp::now().plus_seconds(60)).await.unwrap();
+        let seats = house.reconciler().seats(&run(), Scope::Moved, Timestamp::now().plus_seconds(60)).await.unwrap();
         assert_eq!((seats.events, seats.found), (0, Vec::new()));
     })
     .await;

@@ -55,7 +55,7 @@ impl ToSchema for Sum {}
 pub(crate) struct SalesView {
     inventory_id: InventoryId,
     event_name: EventName,
-    /// What the event is sold in now, and what `revenue` and `refunds` are in.
+    /// The currency the event is sold in now, and of `revenue` and `refunds`.
     currency: Currency,
     /// Seats held now by bookings that are not paid yet.
     #[schema(minimum = 0)]
@@ -73,7 +73,7 @@ pub(crate) struct SalesView {
     /// Money in currencies the event was sold in before; absent when there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     other_currencies: Vec<MoneyView>,
-    /// What happened in each hour in which something did, oldest first.
+    /// The hours with activity, oldest first.
     by_hour: Vec<HourView>,
     /// When the newest event happened that these numbers know of. They are as of then or later.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,8 +92,9 @@ struct MoneyView {
     refunds: Sum,
 }
 
-/// What happened in an hour.
+/// The activity of an hour.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = SalesHour)]
 struct HourView {
     /// When the hour began.
@@ -111,6 +112,9 @@ struct HourView {
     revenue: Sum,
     /// Money given back.
     refunds: Sum,
+    /// Money in currencies the event was sold in before; absent when there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    other_currencies: Vec<MoneyView>,
 }
 
 impl From<EventSales> for SalesView {
@@ -118,22 +122,27 @@ impl From<EventSales> for SalesView {
         let currency = event.currency;
         let all = sales.sum(|_| true);
         let money = sales.sum(|slot| slot.currency == currency);
-        let others: BTreeMap<&str, Currency> = sales
-            .0
-            .keys()
-            .filter(|slot| slot.currency != currency)
-            .map(|slot| (slot.currency.code(), slot.currency))
-            .collect();
-        let in_currency = |currency| {
-            let Counts { revenue, refunds, .. } = sales.sum(|slot| slot.currency == currency);
-            MoneyView { currency, revenue: Sum(revenue), refunds: Sum(refunds) }
+        // Money in other currencies, of all slots or of some.
+        let others = |such: &dyn Fn(&Slot) -> bool| -> Vec<MoneyView> {
+            let slots = sales.0.keys().filter(|slot| slot.currency != currency && such(slot));
+            let currencies: BTreeMap<&str, Currency> =
+                slots.map(|slot| (slot.currency.code(), slot.currency)).collect();
+            let money = |currency| {
+                let Counts { revenue, refunds, .. } = sales.sum(|slot| slot.currency == currency && such(slot));
+                MoneyView { currency, revenue: Sum(revenue), refunds: Sum(refunds) }
+            };
+            // A slot of seats alone, which were held or given back, is no money.
+            let is_any = |view: &MoneyView| view.revenue.0 != 0 || view.refunds.0 != 0;
+            currencies.into_values().map(money).filter(is_any).collect()
         };
         let hours: BTreeSet<Timestamp> = sales.0.keys().map(|slot| slot.hour).collect();
         let in_hour = |hour| {
             let seats = sales.sum(|slot| slot.hour == hour);
             let money = sales.sum(|slot| *slot == Slot { hour, currency });
             let (revenue, refunds) = (Sum(money.revenue), Sum(money.refunds));
-            HourView { hour, held: seats.held, sold: seats.sold, cancelled: seats.cancelled, revenue, refunds }
+            let other_currencies = others(&|slot| slot.hour == hour);
+            let Counts { held, sold, cancelled, .. } = seats;
+            HourView { hour, held, sold, cancelled, revenue, refunds, other_currencies }
         };
         Self {
             inventory_id: event.inventory_id,
@@ -144,7 +153,7 @@ impl From<EventSales> for SalesView {
             cancelled: all.cancelled,
             revenue: Sum(money.revenue),
             refunds: Sum(money.refunds),
-            other_currencies: others.into_values().map(in_currency).collect(),
+            other_currencies: others(&|_| true),
             by_hour: hours.into_iter().map(in_hour).collect(),
             as_of: progress.map(|progress| progress.occurred_at),
             lag_millis: progress.map(|progress| progress.lag_millis()),
@@ -229,6 +238,9 @@ mod tests {
             [
                 (slot("10", Currency::Usd), sold(3, 2, 2001)),
                 (slot("11", Currency::Eur), sold(4, 4, 4000)),
+                // The currency changed within this hour, and a booking in the old one was given back in the next.
+                (slot("11", Currency::Usd), sold(1, 1, 999)),
+                (slot("12", Currency::Usd), Counts { cancelled: 1, returned: 1, refunds: 999, ..Counts::default() }),
                 (slot("12", Currency::Eur), back),
             ]
             .into(),
@@ -246,14 +258,20 @@ mod tests {
                 "revenue": revenue, "refunds": refunds
             })
         };
+        let with_dollars = |mut hour: serde_json::Value, revenue: f64, refunds: f64| {
+            hour["otherCurrencies"] = json!([{ "currency": "USD", "revenue": revenue, "refunds": refunds }]);
+            hour
+        };
         assert_eq!(
             view,
             json!({
                 "inventoryId": id, "eventName": "Concert", "currency": "EUR",
-                "held": 1, "sold": 5, "cancelled": 1, "revenue": 40.0, "refunds": 10.0,
-                "otherCurrencies": [{ "currency": "USD", "revenue": 20.01, "refunds": 0.0 }],
+                "held": 1, "sold": 5, "cancelled": 2, "revenue": 40.0, "refunds": 10.0,
+                "otherCurrencies": [{ "currency": "USD", "revenue": 30.0, "refunds": 9.99 }],
                 "byHour": [
-                    hour("10", 3, 2, 0, 0.0, 0.0), hour("11", 4, 4, 0, 40.0, 0.0), hour("12", 0, 0, 1, 0.0, 10.0)
+                    with_dollars(hour("10", 3, 2, 0, 0.0, 0.0), 20.01, 0.0),
+                    with_dollars(hour("11", 5, 5, 0, 40.0, 0.0), 9.99, 0.0),
+                    with_dollars(hour("12", 0, 0, 2, 0.0, 10.0), 0.0, 9.99)
                 ],
                 "asOf": "2030-01-01T12:30:00.000Z", "lagMillis": 250
             })

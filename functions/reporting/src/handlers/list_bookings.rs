@@ -94,11 +94,11 @@ impl BookedPayment {
 }
 
 impl BookingView {
-    /// The booking as it is shown: not before its ticket is known, and not once that is deleted.
+    /// The booking, which is one to be shown.
     fn of(Booked { booking, event }: Booked) -> Option<Self> {
         let status = booking.status();
-        let domain::Booking { ticket_id, ticket, payment, timeline, .. } = booking;
-        let (ticket, None) = (ticket?, timeline.deleted) else { return None };
+        let domain::BookingRecord { ticket_id, ticket, payment, timeline, .. } = booking;
+        let ticket = ticket?;
         let event = event.map_or(
             BookedEvent {
                 inventory_id: ticket.inventory_id,

@@ -25,9 +25,6 @@ pub struct Projection {
 
 impl Projection {
     /// From the environment.
-    ///
-    /// # Errors
-    /// When a variable is missing.
     pub fn from_env() -> Result<Self, ConfigError> {
         let dead_letters = DeadLetters::new(&client::sdk_config(), config::required("DEAD_LETTER_QUEUE_URL")?);
         Ok(Self { projector: Projector::new(store_from_env()?), dead_letters })

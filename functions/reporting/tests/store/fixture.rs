@@ -6,7 +6,7 @@ use boxoffice_aws::Item;
 use boxoffice_kernel::{EventId, InventoryId, TicketId, UserId};
 use boxoffice_reporting::{
     Projector, ViewStore,
-    domain::{Booking, Counts, Sales},
+    domain::{BookingRecord, Counts, Sales},
     news::{self, News},
 };
 use boxoffice_testing::{Database, Table, stream};
@@ -162,14 +162,14 @@ impl Desk {
     }
 }
 
-/// What the sales must come to, told by the events alone.
+/// The expected sales, computed from the events alone.
 pub(crate) fn expected(events: &[Value]) -> Sales {
-    let mut bookings: BTreeMap<TicketId, Booking> = BTreeMap::new();
+    let mut bookings: BTreeMap<TicketId, BookingRecord> = BTreeMap::new();
     for event in events {
         let event = serde_json::from_value(event.clone()).unwrap();
         if let Some(News::Booking(news)) = news::read(&event).unwrap() {
             let known = bookings.remove(&news.ticket_id);
-            let known = known.unwrap_or_else(|| Booking::unknown(news.ticket_id, news.user_id));
+            let known = known.unwrap_or_else(|| BookingRecord::unknown(news.ticket_id, news.user_id));
             bookings.insert(news.ticket_id, known.merge(*news));
         }
     }

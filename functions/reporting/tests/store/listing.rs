@@ -66,6 +66,38 @@ async fn every_booking_is_listed_once_newest_first_whatever_the_page() {
 }
 
 #[tokio::test]
+async fn no_page_is_empty_while_another_follows_however_many_bookings_were_deleted() {
+    for_each_dynamodb(|database| async move {
+        let (desk, user) = (Desk::new(&database), UserId::generate());
+        let stories: Vec<Story> = (0..24).map(|_| Story::by(user, InventoryId::generate())).collect();
+        let kept: Vec<&Story> = stories.iter().take(8).collect();
+        for story in &stories {
+            desk.project(&story.booked()).await;
+        }
+        for story in &stories[8..] {
+            desk.project(&[story.event("TicketCancelled", 2), story.event("TicketDeleted", 3)]).await;
+        }
+        // A payment whose ticket is not known yet is no booking to show either.
+        desk.project(&[Story::by(user, InventoryId::generate()).event("PaymentInitiated", 1)]).await;
+        for (limit, expected) in [("1", vec![1; 8]), ("3", vec![3, 3, 2]), ("8", vec![8]), ("100", vec![8])] {
+            let (mut sizes, mut found, mut cursor) = (Vec::new(), Vec::new(), None);
+            loop {
+                let page = desk.views.bookings(user, limit.parse().unwrap(), cursor).await.unwrap();
+                sizes.push(page.items.len());
+                found.extend(page.items.into_iter().map(|booked| booked.booking.ticket_id));
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(sizes, expected, "by {limit}");
+            assert_eq!(found, kept.iter().rev().map(|story| story.ticket).collect::<Vec<_>>(), "by {limit}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_cursor_outlives_a_rebuild_and_fits_no_other_list() {
     for_each_dynamodb(|database| async move {
         let (desk, user) = (Desk::new(&database), UserId::generate());

@@ -116,7 +116,7 @@ async fn an_event_on_sale_is_shown_as_it_is_now_even_when_its_events_come_late()
 }
 
 #[tokio::test]
-async fn what_is_no_event_is_put_aside_and_the_rest_is_projected() {
+async fn a_record_that_is_no_event_is_dead_lettered_and_the_rest_is_projected() {
     for_each_dynamodb(|database| async move {
         let (desk, inventory) = (Desk::new(&database), InventoryId::generate());
         desk.project(&on_sale(inventory)).await;

@@ -29,7 +29,7 @@ fn season(inventory: InventoryId) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_is_rebuilt_is_what_was_kept_live() {
+async fn a_rebuild_equals_the_live_read_models() {
     for_each_dynamodb(|database| async move {
         let (desk, inventory) = (Desk::new(&database), InventoryId::generate());
         let events = season(inventory);
@@ -47,7 +47,7 @@ async fn what_is_rebuilt_is_what_was_kept_live() {
 }
 
 #[tokio::test]
-async fn what_was_shown_before_is_deleted_when_nobody_is_at_work_with_it_and_nothing_else_is() {
+async fn a_sweep_deletes_only_unused_previous_epochs() {
     for_each_dynamodb(|database| async move {
         let (desk, inventory) = (Desk::new(&database), InventoryId::generate());
         let events = season(inventory);
@@ -141,7 +141,7 @@ async fn a_rebuild_that_was_broken_off_is_taken_up_again_and_shows_nothing_until
 }
 
 #[tokio::test]
-async fn of_two_rebuilds_at_once_both_come_to_an_end() {
+async fn two_concurrent_rebuilds_both_finish() {
     for_each_dynamodb(|database| async move {
         let (desk, inventory) = (Desk::new(&database), InventoryId::generate());
         let events = season(inventory);

@@ -1,4 +1,4 @@
-//! What these handlers answer in common: the ticket as JSON, and this context's refusals as problems.
+//! The responses that these handlers share: the ticket as JSON, and this context's refusals as problems.
 
 use crate::{
     domain::{CancellationReason, Status, Ticket, Unchanged},
@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 #[schema(as = Ticket)]
 pub(crate) struct TicketView {
     id: TicketId,
-    /// Whose it is.
+    /// The owner.
     user_id: UserId,
-    /// What it is for.
+    /// The ticket it pays for.
     inventory_id: InventoryId,
-    /// The event's name when it was booked.
+    /// The event's name, as the buyer was last told: when they booked, and a moment after each change.
     event_name: EventName,
-    /// The event's date when it was booked.
+    /// The event's date, as the buyer was last told.
     event_date: Timestamp,
     quantity: Quantity,
     /// The price of one seat when it was booked.
@@ -31,7 +31,7 @@ pub(crate) struct TicketView {
     total_amount: Amount,
     currency: Currency,
     status: Status,
-    /// What it is paid with: `POST /payments/{id}/process`.
+    /// The payment, made with `POST /payments/{id}/process`.
     payment_id: PaymentId,
     /// Until when the seats are held for the payment.
     hold_expires_at: Timestamp,
@@ -57,8 +57,8 @@ impl From<Ticket> for TicketView {
             id: ticket.id,
             user_id: ticket.user_id,
             inventory_id: ticket.inventory_id,
-            event_name: ticket.event_name,
-            event_date: ticket.event_date,
+            event_name: ticket.event.name,
+            event_date: ticket.event.date,
             quantity: ticket.quantity,
             price_per_ticket: ticket.price.amount,
             total_amount: ticket.total,
@@ -127,6 +127,13 @@ pub(crate) fn not_found() -> Problem {
     Problem::new(Code::TicketNotFound, "There is no ticket with this id.")
 }
 
+/// Words as a sentence of their own.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str())
+}
+
 impl From<BookError> for Problem {
     fn from(error: BookError) -> Self {
         match error {
@@ -135,12 +142,20 @@ impl From<BookError> for Problem {
                 Self::new(Code::InventoryUnavailable, format!("{error}.")).at("quantity")
             }
             BookError::NotForSale(error @ NotForSale::Begun(_)) => Self::new(Code::SalesClosed, format!("{error}.")),
+            BookError::NotForSale(error @ NotForSale::Cancelled(_)) => {
+                Self::new(Code::EventCancelled, format!("{error}."))
+            }
             BookError::KeyReused => {
                 let detail = "This Idempotency-Key was used for another booking. Send a fresh one with each booking.";
                 Self::new(Code::IdempotencyKeyReused, detail).at("Idempotency-Key")
             }
             BookError::Deleted => Self::new(Code::TicketNotFound, format!("{error}.")),
             BookError::TotalTooLarge(_) => Self::new(Code::TotalTooLarge, format!("{error}.")).at("quantity"),
+            BookError::PriceChanged { .. } => Self::new(Code::PriceChanged, format!("{error}.")).at("expectedTotal"),
+            BookError::LimitExceeded(error) => {
+                Self::new(Code::PurchaseLimitExceeded, sentence(&error.to_string())).at("quantity")
+            }
+            BookError::NoSuchBuyer => Self::new(Code::UserNotFound, "There is no user with this id.").at("userId"),
             BookError::Store(error) => error.into(),
         }
     }
@@ -155,13 +170,15 @@ impl From<ChangeError> for Problem {
                     Self::new(Code::TicketAlreadyCancelled, format!("{error}."))
                 }
                 Unchanged::EventBegan(_) => Self::new(Code::SalesClosed, format!("{error}.")),
-                Unchanged::Never(_) | Unchanged::EventToCome(_) => {
+                Unchanged::Never(_) | Unchanged::EventToCome(_) | Unchanged::ExpiryRequested(_) => {
                     Self::new(Code::IllegalTransition, format!("{error}."))
                 }
                 Unchanged::NotSettled(_) => Self::new(Code::NotSettled, format!("{error}.")),
                 Unchanged::Deleted(_) => not_found(),
             },
             ChangeError::HoldLost => Self::new(Code::HoldExpired, format!("{error}.")),
+            ChangeError::TakenBack => Self::new(Code::IllegalTransition, format!("{error}.")),
+            ChangeError::Used => Self::new(Code::AdmissionUsed, format!("{error}.")),
             ChangeError::Store(error) => error.into(),
         }
     }

@@ -4,23 +4,24 @@
 //! |---|---|
 //! | trigger | `POST /tickets`, with an `Idempotency-Key` |
 //! | reads | the key (AP-51), the event's terms and some of its shards (AP-48, AP-11) |
-//! | writes | seats, ticket, key and payment instruction, in one transaction (AP-54); of a refusal, a metric |
-//! | emits | `TicketCreated`, `InventoryReserved` |
+//! | writes | the address's budget of orders (AP-373); seats, ticket, key, payment, what to charge it to and the buyer's pool, in one transaction (AP-54); of a refusal, a metric |
+//! | emits | `TicketCreated`, `PaymentInitiated`, `InventoryReserved` |
 //! | safe to repeat | the caller's key is written with the ticket: a repeat finds the ticket |
 
 use super::answer::{TicketView, example};
 use crate::{
     domain::Status,
-    store::{Booked, Desk, EventRef, Order},
+    store::{Desk, EventRef, Order, Outcome},
 };
+use boxoffice_aws::{Budget, Overspent};
 use boxoffice_inventory::EventName;
-use boxoffice_kernel::{Fingerprint, InventoryId, Quantity, Trace, UserId};
+use boxoffice_kernel::{Amount, Currency, Fingerprint, InventoryId, Money, Quantity, Timestamp, Trace, UserId};
 use boxoffice_payments::{
     Instruction,
     domain::{Method, MethodToken},
 };
 use boxoffice_runtime::{
-    Code, Metrics, Problem,
+    Code, Metrics, Problem, address,
     auth::Caller,
     http,
     http::Answer,
@@ -34,11 +35,11 @@ use utoipa::openapi::{
     schema::{OneOfBuilder, Schema},
 };
 
-/// What to book.
+/// The event on sale.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewTicket {
-    /// Whose ticket it will be: the caller's own, unless an ADMIN books for somebody.
+    /// The owner of the ticket: the caller, unless an ADMIN books for another user.
     user_id: Option<UserId>,
     /// The event, by its name.
     #[schema(value_type = EventName)]
@@ -47,6 +48,12 @@ pub struct NewTicket {
     #[schema(value_type = InventoryId)]
     inventory_id: Option<InventoryId>,
     quantity: Quantity,
+    /// The total that the buyer was shown. Should the seats cost something else by now, nothing is booked.
+    #[schema(value_type = Amount, required = false)]
+    expected_total: Option<Amount>,
+    /// The currency of `expectedTotal`, and there with it.
+    #[schema(value_type = Currency, required = false)]
+    currency: Option<Currency>,
     /// How it will be paid.
     payment_method: Option<Method>,
     /// The payment provider's token of what to charge, at once. Without it, the buyer pays with
@@ -84,7 +91,7 @@ impl utoipa::ToSchema for NewTicketByIdOrName {
 }
 
 impl NewTicket {
-    /// What this order says, whichever way its JSON was written.
+    /// The order in canonical form, however its JSON was written.
     fn fingerprint(&self, buyer: UserId) -> Fingerprint {
         let token = self.payment_method_token.as_ref().map_or("", MethodToken::reveal);
         Fingerprint::of(&[
@@ -94,6 +101,8 @@ impl NewTicket {
             &self.quantity.to_string(),
             &format!("{:?}", self.payment_method.unwrap_or_default()),
             token,
+            &self.expected_total.map(|total| total.to_string()).unwrap_or_default(),
+            &self.currency.map(|currency| currency.to_string()).unwrap_or_default(),
         ])
     }
 
@@ -114,12 +123,29 @@ impl NewTicket {
             (None, None) => None,
             (method, token) => Some(Instruction { method: method.unwrap_or_default(), token }),
         };
-        Ok(Order { caller: caller.user_id, user_id: buyer, event, quantity: self.quantity, instruction })
+        let expected_total = match (self.expected_total, self.currency) {
+            (Some(amount), Some(currency)) => Some(Money { amount, currency }),
+            (None, None) => None,
+            (Some(_), None) => {
+                let detail = "currency says what expectedTotal is in: send both, or neither.";
+                return Err(Problem::new(Code::ValidationError, detail).at("currency"));
+            }
+            (None, Some(_)) => {
+                let detail = "currency is that of expectedTotal: send both, or neither.";
+                return Err(Problem::new(Code::ValidationError, detail).at("expectedTotal"));
+            }
+        };
+        let (caller, quantity) = (caller.user_id, self.quantity);
+        Ok(Order { caller, user_id: buyer, event, quantity, instruction, expected_total })
     }
 }
 
 fn refine(field: &str) -> Option<Code> {
-    (field == "quantity").then_some(Code::InvalidQuantity)
+    match field {
+        "quantity" => Some(Code::InvalidQuantity),
+        "expectedTotal" => Some(Code::InvalidAmount),
+        _ => None,
+    }
 }
 
 /// Books seats.
@@ -162,18 +188,21 @@ fn refine(field: &str) -> Option<Code> {
         (
             status = 404,
             description = "`INVENTORY_NOT_FOUND`: no such event on sale; `TICKET_NOT_FOUND`: the ticket that this key \
-                           made has been deleted"
+                           made has been deleted; `USER_NOT_FOUND`: `userId` is nobody's"
         ),
         (
             status = 409,
-            description = "`INVENTORY_UNAVAILABLE`: not that many seats are left; `SALES_CLOSED`: the event has begun"
+            description = "`INVENTORY_UNAVAILABLE`: not that many seats are left; `SALES_CLOSED`: the event has begun; \
+                           `EVENT_CANCELLED`: its organiser cancelled it; \
+                           `PRICE_CHANGED`: the seats cost something else than `expectedTotal`; `PURCHASE_LIMIT_EXCEEDED`: \
+                           the buyer would have more than the event's terms allow"
         ),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the caller used this key for another booking"),
     )
 )]
-pub async fn handle(desk: &Desk, metrics: &Metrics, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(desk: &Desk, orders: &Budget, metrics: &Metrics, request: Request) -> Result<Answer, Problem> {
     let trace = http::trace(&request);
-    let outcome = book(desk, request, &trace).await;
+    let outcome = book(desk, orders, request, &trace).await;
     if let Err(problem) = &outcome
         && problem.code.status().is_client_error()
     {
@@ -189,17 +218,31 @@ pub async fn handle(desk: &Desk, metrics: &Metrics, request: Request) -> Result<
     outcome
 }
 
-async fn book(desk: &Desk, request: Request, trace: &Trace) -> Result<Answer, Problem> {
+/// Counts an order of an address, so that a purchase limit that is spread over many accounts costs addresses.
+async fn admit(orders: &Budget, address: &str) -> Result<(), Problem> {
+    match orders.spend(&format!("orders#{address}"), Timestamp::now()).await {
+        Ok(_) => Ok(()),
+        Err(Overspent::Wait { seconds }) => {
+            let detail = format!("This address has sent too many orders. Retry in {seconds} s.");
+            Err(Problem::new(Code::TooManyAttempts, detail).with_header("retry-after", seconds.to_string()))
+        }
+        Err(Overspent::Store(error)) => Err(error.into()),
+    }
+}
+
+async fn book(desk: &Desk, orders: &Budget, request: Request, trace: &Trace) -> Result<Answer, Problem> {
     let new: NewTicket = http::body(&request, refine)?;
     let key = http::idempotency_key(&request)?;
     let caller = http::caller(&request)?;
     let buyer = new.user_id.unwrap_or(caller.user_id);
     caller.may_act_for(buyer)?;
     let fingerprint = new.fingerprint(buyer);
-    let booked = desk.book(&new.order(caller, buyer)?, &key, &fingerprint, trace).await?;
+    let order = new.order(caller, buyer)?;
+    admit(orders, &address::of(&request)).await?;
+    let booked = desk.book(&order, &key, &fingerprint, trace).await?;
     let (ticket, replayed) = match booked {
-        Booked::New(ticket) => (ticket, false),
-        Booked::Replayed(ticket) => (ticket, true),
+        Outcome::Created(ticket) => (ticket, false),
+        Outcome::Replayed(ticket) => (ticket, true),
     };
     let location = format!("/tickets/{}", ticket.id);
     let answer = Answer::created(&TicketView::from(ticket), location)?;

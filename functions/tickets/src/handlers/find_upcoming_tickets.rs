@@ -3,17 +3,17 @@
 //! | | |
 //! |---|---|
 //! | trigger | invoked by `delete-user`, with `{"userId"}` |
-//! | reads | every page of the user's list (AP-60) |
+//! | reads | every page of the user's list (AP-60), and the events they are for (AP-281) |
 //! | answers | `{"count"}` |
 //! | fails with | `Transient`, `Defect` |
 //! | safe to repeat | it only reads |
 
-use crate::TicketStore;
+use crate::store::Sale;
 use boxoffice_kernel::{Timestamp, UserId};
 use boxoffice_runtime::StepFailure;
 use serde::{Deserialize, Serialize};
 
-/// Whose tickets.
+/// The owner of the tickets.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Question {
@@ -30,7 +30,7 @@ pub struct Upcoming {
 ///
 /// # Errors
 /// See the table above.
-pub async fn run(store: &TicketStore, question: Question) -> Result<Upcoming, StepFailure> {
-    let count = store.count_upcoming(question.user_id, Timestamp::now()).await?;
+pub async fn run(sale: &Sale, question: Question) -> Result<Upcoming, StepFailure> {
+    let count = sale.count_upcoming(question.user_id, Timestamp::now()).await?;
     Ok(Upcoming { count })
 }

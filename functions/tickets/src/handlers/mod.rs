@@ -1,4 +1,5 @@
-//! One file a function. The first group answers HTTP, the second runs as steps of the booking saga, the third is invoked by another context.
+//! One file a function. The first group answers HTTP, the second runs as steps of the booking saga, the third
+//! listens on the bus, the fourth is invoked by another context.
 
 pub mod create_ticket;
 pub mod delete_ticket;
@@ -9,28 +10,36 @@ pub mod list_tickets_by_status;
 pub mod list_tickets_by_user;
 pub mod request_cancellation;
 pub mod update_ticket_status;
+pub mod walk_cancellation;
 
 pub mod cancel_ticket;
 pub mod confirm_ticket;
+
+pub mod announce_event_change;
 
 pub mod find_upcoming_tickets;
 
 mod answer;
 
-use boxoffice_kernel::TicketId;
-use boxoffice_runtime::task::Booking;
+use boxoffice_kernel::{TicketId, Timestamp};
+use boxoffice_runtime::task::OfTicket;
 use serde::Deserialize;
 
-/// What this context's steps need to know of a booking.
+/// The facts of a booking that this context's steps need.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookedTicket {
     ticket_id: TicketId,
+    hold_expires_at: Timestamp,
 }
 
-impl Booking for BookedTicket {
+impl OfTicket for BookedTicket {
     fn ticket_id(&self) -> TicketId {
         self.ticket_id
+    }
+
+    fn hold_expires_at(&self) -> Option<Timestamp> {
+        Some(self.hold_expires_at)
     }
 }
 
@@ -41,7 +50,8 @@ impl Booking for BookedTicket {
     delete_ticket::handle,
     get_ticket::handle,
     list_tickets::handle,
-    list_tickets_by_event::handle,
+    list_tickets_by_event::by_id,
+    list_tickets_by_event::by_name,
     list_tickets_by_status::handle,
     list_tickets_by_user::handle,
     request_cancellation::handle,

@@ -1,20 +1,19 @@
-//! Takes the buyer's wish to cancel, any time before the event. A saga then refunds, releases and cancels.
+//! Takes the request to cancel a ticket, the buyer's own or an ADMIN's, any time before the event. A saga then refunds, releases and cancels.
 //!
 //! | | |
 //! |---|---|
 //! | trigger | `PATCH /tickets/{id}/cancel` |
-//! | reads | the ticket (AP-50) |
+//! | reads | the ticket (AP-50), the event's date as it is now (AP-281) |
 //! | writes | the wish (AP-52) |
 //! | emits | `TicketCancellationRequested`, which starts the saga |
 //! | safe to repeat | a second wish changes nothing and gets the same answer |
 
 use super::answer::{TicketView, example, not_found};
 use crate::{
-    TicketStore,
     domain::{Status, Ticket, Unchanged},
-    store::ChangeError,
+    store::{ChangeError, Sale},
 };
-use boxoffice_kernel::{TicketId, Trace};
+use boxoffice_kernel::{TicketId, Trace, UserId};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 
@@ -41,27 +40,28 @@ use lambda_http::Request;
         (status = 404, description = "`TICKET_NOT_FOUND`: there is none, or it has been deleted"),
         (
             status = 409,
-            description = "`TICKET_ALREADY_CANCELLED`; `SALES_CLOSED`: the event has begun; `ILLEGAL_TRANSITION`: \
-                           it is COMPLETED"
+            description = "`TICKET_ALREADY_CANCELLED`; `SALES_CLOSED`: the event has begun; `ADMISSION_USED`: somebody has \
+                           entered with it; `ILLEGAL_TRANSITION`: it is COMPLETED"
         ),
     )
 )]
-pub async fn handle(store: &TicketStore, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(sale: &Sale, request: Request) -> Result<Answer, Problem> {
     let id: TicketId = http::path(&request, "id", Code::InvalidId)?;
-    let ticket = store.get(id).await?.ok_or_else(not_found)?;
-    http::caller(&request)?.may_act_for(ticket.user_id)?;
-    let ticket = wish(store, ticket, &http::trace(&request)).await?;
+    let ticket = sale.tickets.get(id).await?.ok_or_else(not_found)?;
+    let caller = http::caller(&request)?;
+    caller.may_act_for(ticket.user_id)?;
+    let ticket = wish(sale, ticket, caller.user_id, &http::trace(&request)).await?;
     Answer::accepted(&TicketView::from(ticket))
 }
 
-/// The ticket with the wish to cancel it, which may have been there before.
+/// The ticket with a request to cancel it: this user's, or an earlier one, which stands.
 ///
 /// # Errors
 /// When it is too late for that.
-pub(super) async fn wish(store: &TicketStore, ticket: Ticket, trace: &Trace) -> Result<Ticket, Problem> {
-    match store.request_cancellation(ticket.id, trace).await {
+pub(super) async fn wish(sale: &Sale, ticket: Ticket, by: UserId, trace: &Trace) -> Result<Ticket, Problem> {
+    match sale.request_cancellation(ticket.id, by, trace).await {
         Err(ChangeError::Unchanged(Unchanged::CancellationRequested(_))) => {
-            Ok(store.get(ticket.id).await?.ok_or(ChangeError::NotFound)?)
+            Ok(sale.tickets.get(ticket.id).await?.ok_or(ChangeError::NotFound)?)
         }
         outcome => Ok(outcome?),
     }

@@ -4,7 +4,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `PATCH /tickets/{id}/status?status=` |
-//! | reads | the ticket (AP-50) |
+//! | reads | the ticket (AP-50), the event's date as it is now (AP-281) |
 //! | writes | the wish to cancel (AP-52), or the ticket (AP-61) |
 //! | emits | `TicketCancellationRequested`, which starts the saga, or `TicketCompleted` |
 //! | safe to repeat | what is so already stays so, and gets the same answer; a cancelled ticket answers 409, as to `request-cancellation` |
@@ -14,9 +14,8 @@ use super::{
     request_cancellation::wish,
 };
 use crate::{
-    TicketStore,
     domain::{Status, Ticket, Unchanged},
-    store::ChangeError,
+    store::{ChangeError, Sale},
 };
 use boxoffice_kernel::{TicketId, Trace};
 use boxoffice_runtime::{Code, Problem, auth::Access, http, http::Answer};
@@ -55,19 +54,19 @@ use lambda_http::Request;
         ),
     )
 )]
-pub async fn handle(store: &TicketStore, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(sale: &Sale, request: Request) -> Result<Answer, Problem> {
     let id: TicketId = http::path(&request, "id", Code::InvalidId)?;
     let status: Status = http::required_query(&request, "status", Code::ValidationError)?;
     let (caller, trace) = (http::caller(&request)?, http::trace(&request));
-    let ticket = store.get(id).await?.ok_or_else(not_found)?;
+    let ticket = sale.tickets.get(id).await?.ok_or_else(not_found)?;
     match status {
         Status::Cancelled => {
             caller.may_act_for(ticket.user_id)?;
-            Answer::accepted(&TicketView::from(wish(store, ticket, &trace).await?))
+            Answer::accepted(&TicketView::from(wish(sale, ticket, caller.user_id, &trace).await?))
         }
         Status::Completed => {
             caller.must_be(Access::Manager)?;
-            Answer::ok(&TicketView::from(complete(store, ticket, &trace).await?))
+            Answer::ok(&TicketView::from(complete(sale, ticket, &trace).await?))
         }
         Status::Pending | Status::Confirmed => {
             caller.may_act_for(ticket.user_id).or_else(|_| caller.must_be(Access::Manager))?;
@@ -76,8 +75,8 @@ pub async fn handle(store: &TicketStore, request: Request) -> Result<Answer, Pro
     }
 }
 
-async fn complete(store: &TicketStore, ticket: Ticket, trace: &Trace) -> Result<Ticket, Problem> {
-    match store.complete(ticket.id, trace).await {
+async fn complete(sale: &Sale, ticket: Ticket, trace: &Trace) -> Result<Ticket, Problem> {
+    match sale.complete(ticket.id, trace).await {
         Err(ChangeError::Unchanged(Unchanged::Already(Status::Completed))) => Ok(ticket),
         // Not cancelled, as it would be to who wants to cancel it, but about to be.
         Err(ChangeError::Unchanged(error @ Unchanged::CancellationRequested(_))) => {

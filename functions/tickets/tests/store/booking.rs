@@ -1,13 +1,16 @@
 //! From an order to a ticket: AP-54.
 
-use crate::fixture::{BoxOffice, HOLD_SECONDS, fresh_key, made, order, quantity, replayed};
-use boxoffice_inventory::domain::{NotForSale, ReservationState, Revision};
-use boxoffice_kernel::{Amount, InventoryId, Timestamp, UserId};
-use boxoffice_payments::{Instruction, domain::Method};
+use crate::fixture::{BoxOffice, HOLD_SECONDS, fresh_key, made, order, order_by, quantity, replayed};
+use boxoffice_inventory::domain::{MAX_PER_ORDER, MAX_SHARDS, NotForSale, ReservationState, Revision};
+use boxoffice_kernel::{Amount, Currency, InventoryId, Money, Timestamp, UserId};
+use boxoffice_payments::{
+    Instruction,
+    domain::{Method, Status as PaymentStatus},
+};
 use boxoffice_testing::{Table, for_each_dynamodb, trace};
 use boxoffice_tickets::{
     domain::{CancellationReason, Status},
-    store::{BookError, EventRef, Order},
+    store::{BookError, EventRef, Order, Outcome},
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -28,6 +31,45 @@ async fn an_order_makes_a_ticket_at_the_events_price_with_its_seats_held() {
         let reservation = office.inventory.reservation(ticket.id).await.unwrap().unwrap();
         assert_eq!((reservation.state, reservation.quantity), (ReservationState::Held, quantity(2)));
         assert_eq!(office.instruction(ticket.id).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_ticket_has_its_payment_from_the_moment_it_is_booked() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        let by_debit_card = Instruction { method: Method::DebitCard, token: None };
+        let charged = Instruction { method: Method::Paypal, token: Some("pm_card".parse().unwrap()) };
+        for (instruction, method, status) in [
+            (None, Method::CreditCard, PaymentStatus::Pending),
+            (Some(by_debit_card), Method::DebitCard, PaymentStatus::Pending),
+            (Some(charged), Method::Paypal, PaymentStatus::Processing),
+        ] {
+            let ticket = made(office.book(&Order { instruction, ..order(event.id, 2) }, &fresh_key()).await);
+            let payment = office.payments.get(ticket.id.payment()).await.unwrap().unwrap();
+            assert_eq!((payment.ticket_id, payment.user_id), (ticket.id, ticket.user_id));
+            assert_eq!((payment.status, payment.method, payment.version), (status, method, 1));
+            assert_eq!(payment.money, Money { amount: ticket.total, currency: ticket.price.currency });
+            assert_eq!((payment.payable_until, payment.created_at), (ticket.hold_expires_at, ticket.created_at));
+            assert_eq!(database.history(payment.id).await, ["PaymentInitiated"]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_booking_gathered_from_as_many_shards_as_an_order_has_seats_fits_into_one_transaction() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale_in_shards(&[1; MAX_SHARDS as usize]).await;
+        let instruction = Some(Instruction { method: Method::CreditCard, token: Some("pm_card".parse().unwrap()) });
+        let largest = Order { instruction, ..order(event.id, MAX_PER_ORDER) };
+        let ticket = made(office.book(&largest, &fresh_key()).await);
+        let left = i64::from(MAX_SHARDS - MAX_PER_ORDER);
+        assert_eq!(database.seats(event.id).await.counts(), (left, MAX_PER_ORDER.into(), 0));
+        assert!(office.instruction(ticket.id).await.is_some());
     })
     .await;
 }
@@ -74,6 +116,86 @@ async fn an_event_is_booked_by_its_name_too() {
         let event = office.on_sale(10).await;
         let by_name = Order { event: EventRef::Name(event.terms.event_name.clone()), ..order(event.id, 1) };
         assert_eq!(made(office.book(&by_name, &fresh_key()).await).inventory_id, event.id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_at_another_total_than_its_buyer_was_shown_books_nothing() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        let euros = |minor| Some(Money { amount: Amount::from_minor(minor).unwrap(), currency: Currency::Eur });
+        let (shown, key) = (Order { expected_total: euros(9980), ..order(event.id, 2) }, fresh_key());
+        let revision = Revision { price: Some(Amount::from_minor(9900).unwrap()), ..Revision::default() };
+        office.inventory.update(event.id, &revision, &trace()).await.unwrap();
+
+        let refused = office.book(&shown, &key).await;
+        let Err(BookError::PriceChanged { now, expected }) = refused else { panic!("{refused:?}") };
+        assert_eq!((Some(now), Some(expected)), (euros(19800), shown.expected_total));
+        assert_eq!(database.seats(event.id).await.counts(), (10, 0, 0));
+        // The same order, at what it costs now, is a new one even under the same key.
+        let agreed = Order { expected_total: euros(19800), ..shown.clone() };
+        let ticket = made(office.book(&agreed, &key).await);
+        assert_eq!(ticket.total.minor(), 19800);
+
+        // The same number of another currency is another total.
+        let francs = Revision { currency: Some(Currency::Chf), ..Revision::default() };
+        office.inventory.update(event.id, &francs, &trace()).await.unwrap();
+        let refused = office.book(&agreed, &fresh_key()).await;
+        assert!(matches!(refused, Err(BookError::PriceChanged { .. })), "{refused:?}");
+        // Repeated, the first order is answered with its ticket, whatever it would cost now.
+        assert_eq!(replayed(office.book(&agreed, &key).await), ticket);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whatever_the_price_does_meanwhile_a_buyer_pays_what_they_were_shown_or_books_nothing() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(1000).await;
+        let price = |minor| Money { amount: Amount::from_minor(minor).unwrap(), currency: Currency::Eur };
+        let mut buyers = JoinSet::new();
+        for number in 0..30 {
+            let (office, shown) = (office.clone(), price(if number % 2 == 0 { 4990 } else { 9900 }));
+            let order = Order { expected_total: Some(shown), ..order(event.id, 1) };
+            buyers.spawn(async move { (shown, office.book(&order, &fresh_key()).await) });
+        }
+        for round in 0..6 {
+            let to = if round % 2 == 0 { 9900 } else { 4990 };
+            let revision = Revision { price: Some(Amount::from_minor(to).unwrap()), ..Revision::default() };
+            // A crowd may keep one change out; the next comes all the same.
+            let _ = office.inventory.update(event.id, &revision, &trace()).await;
+        }
+        for (shown, outcome) in buyers.join_all().await {
+            match outcome {
+                Ok(Outcome::Created(ticket)) => assert_eq!(ticket.total, shown.amount),
+                Err(BookError::PriceChanged { now, expected }) => assert_ne!(now, expected),
+                Err(BookError::Store(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_booked_for_under_an_id_that_is_no_user_s() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        let (admin, buyer, gone) = (UserId::generate(), UserId::generate(), UserId::generate());
+        office.user(&database, buyer, &[]).await;
+        office.user(&database, gone, &["deletedAt"]).await;
+        let by_admin = |user_id| Order { caller: admin, ..order_by(user_id, event.id, 2) };
+        let key = fresh_key();
+        for nobody in [UserId::generate(), gone] {
+            let refused = office.book(&by_admin(nobody), &key).await;
+            assert!(matches!(refused, Err(BookError::NoSuchBuyer)), "{refused:?}");
+        }
+        assert_eq!(database.seats(event.id).await.counts(), (10, 0, 0));
+        assert_eq!(made(office.book(&by_admin(buyer), &key).await).user_id, buyer);
     })
     .await;
 }
@@ -144,6 +266,7 @@ async fn a_key_is_its_callers_whoever_the_ticket_is_for() {
         let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let (own, key) = (order(event.id, 2), fresh_key());
+        office.user(&database, own.user_id, &[]).await;
         let by_admin = Order { caller: UserId::generate(), ..own.clone() };
         let (first, second) = (made(office.book(&own, &key).await), made(office.book(&by_admin, &key).await));
         assert_ne!(first.id, second.id);
@@ -185,11 +308,11 @@ async fn one_order_sent_many_times_at_once_makes_one_ticket() {
             let mut new = 0;
             for booked in running.join_all().await {
                 match booked {
-                    boxoffice_tickets::store::Booked::New(ticket) => {
+                    boxoffice_tickets::store::Outcome::Created(ticket) => {
                         new += 1;
                         tickets.push(ticket.id);
                     }
-                    boxoffice_tickets::store::Booked::Replayed(ticket) => tickets.push(ticket.id),
+                    boxoffice_tickets::store::Outcome::Replayed(ticket) => tickets.push(ticket.id),
                 }
             }
             tickets.dedup();
@@ -306,15 +429,16 @@ async fn a_payment_instruction_is_left_for_the_payment_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_refused_order_leaves_no_payment_instruction() {
+async fn a_refused_order_leaves_no_payment_and_nothing_to_charge() {
     for_each_dynamodb(|database| async move {
         let office = BoxOffice::new(&database);
         let event = office.on_sale(1).await;
         office.ticket(event.id, 1).await;
+        let before = database.items(Table::Payments).await.len();
         let instruction = Instruction { method: Method::CreditCard, token: Some("pm_card".parse().unwrap()) };
         let refused = office.book(&Order { instruction: Some(instruction), ..order(event.id, 1) }, &fresh_key()).await;
         assert!(matches!(refused, Err(BookError::NotForSale(_))), "{refused:?}");
-        assert!(database.items(Table::Payments).await.is_empty());
+        assert_eq!(database.items(Table::Payments).await.len(), before);
     })
     .await;
 }

@@ -1,6 +1,7 @@
-//! What becomes of a ticket: AP-52, AP-53, AP-55, AP-61 and AP-62.
+//! Changes of a ticket: AP-52, AP-53, AP-55, AP-61 and AP-62.
 
 use crate::fixture::BoxOffice;
+use boxoffice_aws::transaction::Written;
 use boxoffice_inventory::{domain::ReservationState, store::Release};
 use boxoffice_kernel::{TicketId, Timestamp};
 use boxoffice_testing::{Table, for_each_dynamodb, trace};
@@ -51,12 +52,57 @@ async fn a_ticket_is_confirmed_once_however_often_and_at_once() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_is_asked_to_expire_is_not_confirmed_any_more() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        let ticket = office.ticket(event.id, 3).await;
+        let over = ticket.hold_expires_at;
+        let early = office.tickets.take_back(&ticket, Timestamp::now(), &trace()).await.unwrap();
+        assert_eq!(early, Written::Stale, "its hold is not over");
+        assert_eq!(office.tickets.take_back(&ticket, over, &trace()).await.unwrap(), Written::Yes);
+        let late = office.sale.confirm(ticket.id, &trace()).await;
+        assert!(matches!(late, Err(ChangeError::Unchanged(Unchanged::ExpiryRequested(at))) if at == over), "{late:?}");
+        assert_eq!(database.history(ticket.id).await, ["TicketCreated", "TicketExpiryRequested"]);
+        assert_eq!(database.seats(event.id).await.counts(), (7, 3, 0));
+        // Its buyer may still want out, which the saga's undo hears of too.
+        office.sale.request_cancellation(ticket.id, ticket.user_id, &trace()).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_confirmed_ticket_is_never_asked_to_expire() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        for _ in 0..5 {
+            let seen = office.ticket(event.id, 1).await;
+            let trace = trace();
+            let (confirmed, expired) = tokio::join!(
+                office.sale.confirm(seen.id, &trace),
+                office.tickets.take_back(&seen, seen.hold_expires_at, &trace)
+            );
+            let expired = expired.unwrap() == Written::Yes;
+            assert_ne!(confirmed.is_ok(), expired, "of the two one wins");
+            let now = office.stored(seen.id).await;
+            if !expired {
+                let late = office.tickets.take_back(&now, seen.hold_expires_at, &trace).await.unwrap();
+                assert_eq!((late, now.status), (Written::Stale, Status::Confirmed));
+                assert_eq!(database.history(seen.id).await, ["TicketCreated", "TicketConfirmed"]);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_ticket_the_buyer_wants_out_of_is_not_confirmed() {
     for_each_dynamodb(|database| async move {
         let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 3).await;
-        office.tickets.request_cancellation(ticket.id, &trace()).await.unwrap();
+        office.sale.request_cancellation(ticket.id, ticket.user_id, &trace()).await.unwrap();
         let refused = office.sale.confirm(ticket.id, &trace()).await;
         assert!(matches!(refused, Err(ChangeError::Unchanged(Unchanged::CancellationRequested(_)))), "{refused:?}");
         assert_eq!(database.seats(event.id).await.counts(), (7, 3, 0));
@@ -75,7 +121,7 @@ async fn a_wish_to_cancel_and_a_confirmation_at_once_leave_no_ticket_that_missed
             let trace = trace();
             let (confirmed, wished) = tokio::join!(
                 office.sale.confirm(ticket.id, &trace),
-                office.tickets.request_cancellation(ticket.id, &trace)
+                office.sale.request_cancellation(ticket.id, ticket.user_id, &trace)
             );
             // Either order is right; what must not be is a wish that vanished.
             wished.unwrap();
@@ -181,7 +227,7 @@ async fn a_confirmed_ticket_is_cancelled_on_the_buyers_wish_which_is_the_reason(
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 1).await;
         office.sale.confirm(ticket.id, &trace()).await.unwrap();
-        office.tickets.request_cancellation(ticket.id, &trace()).await.unwrap();
+        office.sale.request_cancellation(ticket.id, ticket.user_id, &trace()).await.unwrap();
         // Still confirmed, and confirming again is still nothing new: the saga decides what comes next.
         office.sale.confirm(ticket.id, &trace()).await.unwrap();
         office.tickets.cancel(ticket.id, CancellationReason::PaymentRefunded, &trace()).await.unwrap();
@@ -202,9 +248,9 @@ async fn a_wish_to_cancel_is_written_once() {
         let office = BoxOffice::new(&database);
         let event = office.on_sale(10).await;
         let ticket = office.ticket(event.id, 1).await;
-        let wished = office.tickets.request_cancellation(ticket.id, &trace()).await.unwrap();
+        let wished = office.sale.request_cancellation(ticket.id, ticket.user_id, &trace()).await.unwrap();
         assert_eq!(office.stored(ticket.id).await, wished);
-        let again = office.tickets.request_cancellation(ticket.id, &trace()).await;
+        let again = office.sale.request_cancellation(ticket.id, ticket.user_id, &trace()).await;
         let at = wished.cancellation_requested_at.unwrap();
         assert!(
             matches!(again, Err(ChangeError::Unchanged(Unchanged::CancellationRequested(first))) if first == at),
@@ -213,7 +259,7 @@ async fn a_wish_to_cancel_is_written_once() {
         assert_eq!(database.history(ticket.id).await, ["TicketCreated", "TicketCancellationRequested"]);
 
         office.tickets.cancel(ticket.id, CancellationReason::HoldExpired, &trace()).await.unwrap();
-        let too_late = office.tickets.request_cancellation(ticket.id, &trace()).await;
+        let too_late = office.sale.request_cancellation(ticket.id, ticket.user_id, &trace()).await;
         assert!(matches!(too_late, Err(ChangeError::Unchanged(Unchanged::Already(Status::Cancelled)))), "{too_late:?}");
     })
     .await;
@@ -226,7 +272,7 @@ async fn nobody_cancels_a_ticket_after_its_event_began() {
         let event = office.on_sale_from(10, Timestamp::now().plus_seconds(2)).await;
         let ticket = office.ticket(event.id, 1).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let refused = office.tickets.request_cancellation(ticket.id, &trace()).await;
+        let refused = office.sale.request_cancellation(ticket.id, ticket.user_id, &trace()).await;
         assert!(matches!(refused, Err(ChangeError::Unchanged(Unchanged::EventBegan(_)))), "{refused:?}");
         assert_eq!(database.history(ticket.id).await, ["TicketCreated"]);
     })
@@ -240,14 +286,14 @@ async fn a_ticket_is_completed_once_its_event_has_begun_and_stays_confirmed_to_t
         let event = office.on_sale_from(10, Timestamp::now().plus_seconds(2)).await;
         let (paid, unpaid) = (office.ticket(event.id, 1).await, office.ticket(event.id, 1).await);
         office.sale.confirm(paid.id, &trace()).await.unwrap();
-        let early = office.tickets.complete(paid.id, &trace()).await;
+        let early = office.sale.complete(paid.id, &trace()).await;
         assert!(matches!(early, Err(ChangeError::Unchanged(Unchanged::EventToCome(_)))), "{early:?}");
         tokio::time::sleep(Duration::from_secs(2)).await;
 
         let mut running = JoinSet::new();
         for _ in 0..4 {
             let office = office.clone();
-            running.spawn(async move { office.tickets.complete(paid.id, &trace()).await.is_ok() });
+            running.spawn(async move { office.sale.complete(paid.id, &trace()).await.is_ok() });
         }
         assert_eq!(running.join_all().await.into_iter().filter(|completed| *completed).count(), 1);
         assert_eq!(office.stored(paid.id).await.status, Status::Completed);
@@ -255,7 +301,7 @@ async fn a_ticket_is_completed_once_its_event_has_begun_and_stays_confirmed_to_t
         office.sale.confirm(paid.id, &trace()).await.unwrap();
         assert_eq!(database.history(paid.id).await, ["TicketCreated", "TicketConfirmed", "TicketCompleted"]);
 
-        let never = office.tickets.complete(unpaid.id, &trace()).await;
+        let never = office.sale.complete(unpaid.id, &trace()).await;
         assert!(matches!(never, Err(ChangeError::Unchanged(Unchanged::Never(Status::Pending)))), "{never:?}");
         assert_eq!(database.seats(event.id).await.counts(), (8, 1, 1));
     })
@@ -296,9 +342,9 @@ async fn a_ticket_nobody_booked_is_not_found() {
         assert!(matches!(confirmed, Err(ChangeError::NotFound)), "{confirmed:?}");
         let cancelled = office.tickets.cancel(nobody, CancellationReason::HoldExpired, &trace()).await;
         assert!(matches!(cancelled, Err(ChangeError::NotFound)), "{cancelled:?}");
-        let wished = office.tickets.request_cancellation(nobody, &trace()).await;
+        let wished = office.sale.request_cancellation(nobody, boxoffice_kernel::UserId::generate(), &trace()).await;
         assert!(matches!(wished, Err(ChangeError::NotFound)), "{wished:?}");
-        let completed = office.tickets.complete(nobody, &trace()).await;
+        let completed = office.sale.complete(nobody, &trace()).await;
         assert!(matches!(completed, Err(ChangeError::NotFound)), "{completed:?}");
         let deleted = office.tickets.delete(nobody, &trace()).await;
         assert!(matches!(deleted, Err(ChangeError::NotFound)), "{deleted:?}");

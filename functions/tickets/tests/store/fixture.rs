@@ -1,6 +1,12 @@
-//! What every test here begins with.
+//! The fixture of these tests.
 
-use boxoffice_inventory::{Inventory, InventoryStore, domain::Terms};
+use aws_sdk_dynamodb::types::AttributeValue;
+use boxoffice_admissions::AdmissionStore;
+use boxoffice_aws::{AccessRegister, Item, UserDirectory};
+use boxoffice_inventory::{
+    Inventory, InventoryStore,
+    domain::{PurchaseLimits, Terms},
+};
 use boxoffice_kernel::{
     Amount, Currency, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, TicketId, Timestamp, UserId,
 };
@@ -9,7 +15,7 @@ use boxoffice_testing::{Database, Table, trace};
 use boxoffice_tickets::{
     TicketStore,
     domain::Ticket,
-    store::{BookError, Booked, Desk, EventRef, Order, Sale},
+    store::{BookError, Desk, EventRef, Order, Outcome, Sale},
 };
 
 pub(crate) const HOLD_SECONDS: u32 = 600;
@@ -20,6 +26,7 @@ pub(crate) struct BoxOffice {
     pub(crate) inventory: InventoryStore,
     pub(crate) tickets: TicketStore,
     pub(crate) payments: PaymentStore,
+    pub(crate) admissions: AdmissionStore,
     pub(crate) desk: Desk,
     pub(crate) sale: Sale,
 }
@@ -32,7 +39,7 @@ pub(crate) fn fresh_key() -> IdempotencyKey {
     TicketId::generate().to_string().parse().unwrap()
 }
 
-/// What the order says, as the handler takes its fingerprint: differing orders have differing ones.
+/// The canonical order, as the handler takes its fingerprint: different orders differ.
 pub(crate) fn fingerprint(order: &Order) -> Fingerprint {
     Fingerprint::of(&[&format!("{:?}", order.event), &order.quantity.to_string()])
 }
@@ -42,7 +49,8 @@ pub(crate) fn order(event: InventoryId, seats: u32) -> Order {
 }
 
 pub(crate) fn order_by(user_id: UserId, event: InventoryId, seats: u32) -> Order {
-    Order { caller: user_id, user_id, event: EventRef::Id(event), quantity: quantity(seats), instruction: None }
+    let event = EventRef::Id(event);
+    Order { caller: user_id, user_id, event, quantity: quantity(seats), instruction: None, expected_total: None }
 }
 
 impl BoxOffice {
@@ -50,11 +58,13 @@ impl BoxOffice {
         let (client, events) = (database.client(), database.event_store());
         let inventory = InventoryStore::new(client.clone(), database.table(Table::Inventory), events.clone());
         let tickets = TicketStore::new(client.clone(), database.table(Table::Tickets), events.clone());
-        let payments_table = database.table(Table::Payments);
-        let payments = PaymentStore::new(client, payments_table, events);
-        let desk = Desk::new(tickets.clone(), inventory.clone(), payments_table, HOLD_SECONDS);
-        let sale = Sale::new(tickets.clone(), inventory.clone());
-        Self { inventory, tickets, payments, desk, sale }
+        let payments = PaymentStore::new(client, database.table(Table::Payments), events);
+        let users = UserDirectory::new(database.table(Table::Users));
+        let desk = Desk::new(tickets.clone(), inventory.clone(), payments.clone(), users, HOLD_SECONDS);
+        let admissions =
+            AdmissionStore::new(database.client(), database.table(Table::Admissions), database.event_store());
+        let sale = Sale::new(tickets.clone(), inventory.clone(), admissions.clone());
+        Self { inventory, tickets, payments, admissions, desk, sale }
     }
 
     /// An event on sale at 49.90 EUR with so many seats.
@@ -71,6 +81,7 @@ impl BoxOffice {
             total_seats: quantity(seats),
             price: Money { amount: Amount::from_minor(4990).unwrap(), currency: Currency::Eur },
             location: "Hall".parse().unwrap(),
+            limits: PurchaseLimits::WIDEST,
         };
         self.put_on_sale(Inventory::open(id, terms, Timestamp::now())).await
     }
@@ -84,6 +95,7 @@ impl BoxOffice {
             total_seats: quantity(seats.iter().sum()),
             price: Money { amount: Amount::from_minor(4990).unwrap(), currency: Currency::Eur },
             location: "Hall".parse().unwrap(),
+            limits: PurchaseLimits::WIDEST,
         };
         let mut inventory = Inventory::open(id, terms, Timestamp::now());
         let shard = |(&available, number)| boxoffice_inventory::domain::Shard {
@@ -103,13 +115,26 @@ impl BoxOffice {
     }
 
     /// Books under this key.
-    pub(crate) async fn book(&self, order: &Order, key: &IdempotencyKey) -> Result<Booked, BookError> {
+    pub(crate) async fn book(&self, order: &Order, key: &IdempotencyKey) -> Result<Outcome, BookError> {
         self.desk.book(order, key, &fingerprint(order), &trace()).await
     }
 
     /// A new ticket of so many seats.
     pub(crate) async fn ticket(&self, event: InventoryId, seats: u32) -> Ticket {
         made(self.book(&order(event, seats), &fresh_key()).await)
+    }
+
+    /// A user's item as the users context keeps it, as far as others look at it, with these attributes more.
+    pub(crate) async fn user(&self, database: &Database, id: UserId, attributes: &[&str]) {
+        let text = |value: String| AttributeValue::S(value);
+        let mut item = Item::from([
+            ("pk".into(), AccessRegister::pk(id)),
+            ("sk".into(), text(UserDirectory::SK.into())),
+            ("id".into(), text(id.to_string())),
+        ]);
+        item.extend(attributes.iter().map(|name| ((*name).to_owned(), text(Timestamp::now().to_string()))));
+        let put = database.client().put_item().table_name(database.table(Table::Users)).set_item(Some(item));
+        put.send().await.unwrap();
     }
 
     /// The ticket as it lies in the table.
@@ -124,17 +149,17 @@ impl BoxOffice {
 }
 
 /// The ticket of a booking that was not a replay.
-pub(crate) fn made(booked: Result<Booked, BookError>) -> Ticket {
+pub(crate) fn made(booked: Result<Outcome, BookError>) -> Ticket {
     match booked {
-        Ok(Booked::New(ticket)) => ticket,
+        Ok(Outcome::Created(ticket)) => ticket,
         other => panic!("no new ticket: {other:?}"),
     }
 }
 
 /// The ticket of a booking that was a replay.
-pub(crate) fn replayed(booked: Result<Booked, BookError>) -> Ticket {
+pub(crate) fn replayed(booked: Result<Outcome, BookError>) -> Ticket {
     match booked {
-        Ok(Booked::Replayed(ticket)) => ticket,
+        Ok(Outcome::Replayed(ticket)) => ticket,
         other => panic!("no replay: {other:?}"),
     }
 }

@@ -11,7 +11,7 @@ use boxoffice_kernel::{InventoryId, TicketId};
 use boxoffice_testing::{for_each_dynamodb, trace};
 use boxoffice_tickets::{
     domain::{CancellationReason, Status, Unchanged},
-    store::{BookError, Booked, ChangeError},
+    store::{BookError, ChangeError, Outcome},
 };
 use proptest::{
     prelude::*,
@@ -69,7 +69,7 @@ struct Ticket {
     wished: bool,
 }
 
-/// What there should be.
+/// The expected counters.
 #[derive(Debug, Default)]
 struct Model {
     total: u32,
@@ -105,7 +105,7 @@ async fn play(office: &BoxOffice, event: InventoryId, model: &mut Model, step: M
     let (available, taken) = (model.available(), model.total - model.available());
     match step {
         Move::Book(seats) => match office.book(&order(event, seats), &fresh_key()).await {
-            Ok(Booked::New(ticket)) => {
+            Ok(Outcome::Created(ticket)) => {
                 assert!(seats <= available, "booked {seats} of {available}");
                 let (id, status) = (ticket.id, Status::Pending);
                 model.tickets.push(Ticket { id, quantity: seats, seats: Seats::Held, status, wished: false });
@@ -146,7 +146,8 @@ async fn play(office: &BoxOffice, event: InventoryId, model: &mut Model, step: M
         }
         Move::WishToCancel(place) => {
             let Some(ticket) = model.pick(place) else { return };
-            let outcome = office.tickets.request_cancellation(ticket.id, &trace()).await;
+            let outcome =
+                office.sale.request_cancellation(ticket.id, boxoffice_kernel::UserId::generate(), &trace()).await;
             if ticket.status == Status::Cancelled || ticket.wished {
                 assert!(matches!(outcome, Err(ChangeError::Unchanged(_))), "{outcome:?}");
             } else {

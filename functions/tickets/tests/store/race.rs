@@ -4,7 +4,7 @@ use crate::fixture::{BoxOffice, fresh_key, order};
 use boxoffice_inventory::domain::NotForSale;
 use boxoffice_kernel::InventoryId;
 use boxoffice_testing::{Table, for_each_dynamodb, trace};
-use boxoffice_tickets::store::{BookError, Booked};
+use boxoffice_tickets::store::{BookError, Outcome};
 use tokio::task::JoinSet;
 
 /// Every buyer at once; how many got a ticket. Nobody may meet anything but a ticket or a clean refusal.
@@ -14,7 +14,7 @@ async fn sell(office: &BoxOffice, event: InventoryId, buyers: u32, confirm: bool
         let office = office.clone();
         running.spawn(async move {
             match office.book(&order(event, 1), &fresh_key()).await {
-                Ok(Booked::New(ticket)) => {
+                Ok(Outcome::Created(ticket)) => {
                     if confirm {
                         office.sale.confirm(ticket.id, &trace()).await.unwrap();
                     }
@@ -37,8 +37,8 @@ async fn forty_buyers_of_fifteen_seats_get_fifteen_tickets() {
             assert_eq!(sell(&office, event.id, 40, false).await, 15, "run {run}");
             assert_eq!(database.seats(event.id).await.counts(), (0, 15, 0), "run {run}");
         }
-        // Each ticket has an idempotency key beside it; those refused left nothing.
-        assert_eq!(database.items(Table::Tickets).await.len(), 3 * 2 * 15);
+        // Each ticket has an idempotency key and its buyer's pool beside it; those refused left nothing.
+        assert_eq!(database.items(Table::Tickets).await.len(), 3 * 3 * 15);
     })
     .await;
 }

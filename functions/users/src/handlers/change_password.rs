@@ -5,12 +5,14 @@
 //! | trigger | `POST /users/me/password` |
 //! | reads | the user's access, the user (AP-03, AP-80) |
 //! | writes | the try and its forgiveness (AP-96 to AP-98); the hash, and the end of every session, in one transaction (AP-86, AP-91) |
-//! | safe to repeat | the token does not stand any more: a repeat is refused |
+//! | emits | `UserPasswordChanged` |
+//! | safe to repeat | the token is no longer valid: a repeat is refused |
 
-use super::answer::address;
+use super::answer::weak;
 use crate::{
     Doorkeeper, UserStore,
     password::{NewPassword, Password},
+    security::Origin,
 };
 use boxoffice_aws::{StoreError, transaction::Written};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
@@ -22,7 +24,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PasswordChange {
     current_password: Password,
-    /// Not the username or the mail address.
+    /// Neither a common one nor hardly more than the username, the mail address or this product's name.
     new_password: NewPassword,
 }
 
@@ -42,20 +44,19 @@ pub struct PasswordChange {
     })),
     responses(
         (status = 204, description = "Changed; every session has ended"),
+        (status = 400, description = "`WEAK_PASSWORD`: a password that is guessed first"),
         (status = 409, description = "`VERSION_CONFLICT`: it was changed at the same time"),
     )
 )]
 pub async fn handle(doorkeeper: &Doorkeeper, users: &UserStore, request: Request) -> Result<Answer, Problem> {
     let caller = http::caller(&request)?;
     let PasswordChange { current_password, new_password } = http::body(&request, |_| None)?;
-    let account = doorkeeper.confirm(caller.user_id, &current_password, &address(&request)).await?.account;
+    let account =
+        doorkeeper.confirm(caller.user_id, caller.session, &current_password, &Origin::of(&request)).await?.account;
     let profile = &account.user.profile;
-    if new_password.is_any_of(&[profile.username.as_str(), profile.email.as_str()]) {
-        let detail = "The password must be neither the username nor the mail address.";
-        return Err(Problem::new(Code::ValidationError, detail).at("newPassword"));
-    }
-    let hash = doorkeeper.hasher().hash(&new_password).map_err(StoreError::from)?;
-    match users.change_password(&account, &hash).await? {
+    new_password.accept(&profile.username, &profile.email).map_err(|weakness| weak(weakness).at("newPassword"))?;
+    let kept = doorkeeper.hasher().keep(&new_password, &account.user).map_err(StoreError::from)?;
+    match users.change_password(&account, &kept, &http::trace(&request)).await? {
         Written::Yes => Ok(Answer::no_content()),
         Written::Stale => Err(Problem::new(Code::VersionConflict, "The password was changed at the same time.")),
     }

@@ -7,11 +7,12 @@
 //! | emits | `UserCreated` |
 //! | safe to repeat | the name is taken then: a repeat is refused |
 
-use super::answer::UserView;
+use super::answer::{UserView, link_in_name, push_endpoint_unknown, user_example, weak};
 use crate::{
-    Registry,
-    domain::{Profile, User, Username},
+    Registration,
+    domain::{Profile, User, Username, reads_as_link},
     password::NewPassword,
+    push::PushApplication,
 };
 use boxoffice_aws::StoreError;
 use boxoffice_kernel::{Channel, Email, PhoneNumber, PushEndpoint, Role, Text, Timestamp, UserId};
@@ -19,21 +20,22 @@ use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
 
-/// Who registers.
+/// The new user.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewUser {
     /// Unique, whatever its case.
     username: Username,
-    /// Unique, whatever its case.
+    /// It counts once it is verified: log in and call `POST /users/me/email-verification`. Until then it brings nobody any message but about orders that are
+    /// paid, and others may name it too.
     email: Email,
-    /// Not the username or the mail address again.
+    /// Neither a common one nor hardly more than the username, the mail address or this product's name.
     password: NewPassword,
     first_name: Text<50>,
     last_name: Text<50>,
     /// EMAIL unless said.
     notification_channel: Option<Channel>,
-    /// For SMS.
+    /// For SMS, once it is verified: `POST /users/me/phone-verification`.
     phone: Option<PhoneNumber>,
     /// For PUSH.
     push_endpoint: Option<PushEndpoint>,
@@ -42,15 +44,20 @@ pub struct NewUser {
 }
 
 impl NewUser {
-    fn accept(self) -> Result<(Profile, NewPassword), Problem> {
+    fn accept(self, push: &PushApplication) -> Result<(Profile, NewPassword), Problem> {
         if self.role.is_some_and(|role| role != Role::User) {
-            let detail = "Everybody registers as USER. An ADMIN grants other roles, with PUT /users/{id}.";
+            let detail = "Registration always creates a USER. An ADMIN grants other roles with PUT /users/{id}.";
             return Err(Problem::new(Code::Forbidden, detail).at("role"));
         }
-        if self.password.is_any_of(&[self.username.as_str(), self.email.as_str()]) {
-            let detail = "The password must be neither the username nor the mail address.";
-            return Err(Problem::new(Code::ValidationError, detail).at("password"));
+        if self.push_endpoint.as_ref().is_some_and(|endpoint| !push.has(endpoint)) {
+            return Err(push_endpoint_unknown());
         }
+        for (field, name) in [("firstName", &self.first_name), ("lastName", &self.last_name)] {
+            if reads_as_link(name) {
+                return Err(link_in_name(field));
+            }
+        }
+        self.password.accept(&self.username, &self.email).map_err(|weakness| weak(weakness).at("password"))?;
         let profile = Profile {
             username: self.username,
             email: self.email,
@@ -66,10 +73,10 @@ impl NewUser {
 
 /// Register a user
 ///
-/// Everybody may, and is a USER. Answers 201 with the user.
+/// Everybody may, and is a USER. Answers 201 with the user. Whether another account has the mail address is not said.
 ///
 /// # Errors
-/// When the body breaks a rule, or the name or the mail address is taken.
+/// When the body breaks a rule, or the name is taken.
 #[utoipa::path(
     post,
     path = "/users",
@@ -82,20 +89,17 @@ impl NewUser {
     responses(
         (status = 201, description = "The user", body = UserView,
             headers(("Location" = String, description = "Where the user is")),
-            example = json!({
-                "id": "usr_01970000000070008000000000000001", "username": "ada.lovelace", "email": "ada@example.org",
-                "firstName": "Ada", "lastName": "Lovelace", "role": "USER", "notificationChannel": "EMAIL", "version": 1,
-                "createdAt": "2026-11-23T10:00:00.000Z", "updatedAt": "2026-11-23T10:00:00.000Z"
-            })),
+            example = json!(user_example())),
+        (status = 400, description = "`WEAK_PASSWORD`: a password that is guessed first; `PUSH_ENDPOINT_UNKNOWN`: a device of another application"),
         (status = 403, description = "`FORBIDDEN`: a role other than USER"),
-        (status = 409, description = "`USERNAME_TAKEN`, `EMAIL_TAKEN`: another user has it"),
+        (status = 409, description = "`USERNAME_TAKEN`: another user has it"),
     )
 )]
-pub async fn handle(registry: &Registry, request: Request) -> Result<Answer, Problem> {
-    let (profile, password) = http::body::<NewUser>(&request, |_| None)?.accept()?;
-    let hash = registry.hasher.hash(&password).map_err(StoreError::from)?;
+pub async fn handle(registration: &Registration, push: &PushApplication, request: Request) -> Result<Answer, Problem> {
+    let (profile, password) = http::body::<NewUser>(&request, |_| None)?.accept(push)?;
     let user = User::register(UserId::generate(), profile, Role::User, Timestamp::now());
-    registry.users.register(&user, &hash, &http::trace(&request)).await?;
+    let kept = registration.hasher.keep(&password, &user).map_err(StoreError::from)?;
+    registration.users.register(&user, &kept, &http::trace(&request)).await?;
     let location = format!("/users/{}", user.id);
     Answer::created(&UserView::from(user), location)
 }
@@ -124,12 +128,17 @@ pub async fn handle(registry: &Registry, request: Request) -> Result<Answer, Pro
                 "phone": "+14155550123", "version": 1,
                 "createdAt": "2026-11-23T10:00:00.000Z", "updatedAt": "2026-11-23T10:00:00.000Z"
             })),
+        (status = 400, description = "`WEAK_PASSWORD`: a password that is guessed first; `PUSH_ENDPOINT_UNKNOWN`: a device of another application"),
         (status = 403, description = "`FORBIDDEN`: a role other than USER"),
-        (status = 409, description = "`USERNAME_TAKEN`, `EMAIL_TAKEN`: another user has it"),
+        (status = 409, description = "`USERNAME_TAKEN`: another user has it"),
     )
 )]
-pub async fn register(registry: &Registry, request: Request) -> Result<Answer, Problem> {
-    handle(registry, request).await
+pub async fn register(
+    registration: &Registration,
+    push: &PushApplication,
+    request: Request,
+) -> Result<Answer, Problem> {
+    handle(registration, push, request).await
 }
 
 #[cfg(test)]
@@ -144,7 +153,7 @@ mod tests {
         });
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let new: NewUser = serde_json::from_value(body).unwrap();
-        new.accept().err().map(|problem| (problem.code, problem.field))
+        new.accept(&PushApplication::default()).err().map(|problem| (problem.code, problem.field))
     }
 
     #[test]
@@ -157,9 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn a_device_of_another_application_is_refused() {
+        let other = json!({ "pushEndpoint": "arn:aws:sns:us-east-1:999999999999:endpoint/GCM/another/1" });
+        assert_eq!(refused(other), Some((Code::PushEndpointUnknown, Some("pushEndpoint".into()))));
+    }
+
+    #[test]
+    fn a_name_that_is_mailed_has_no_link() {
+        let refusal = |field: &str| Some((Code::ValidationError, Some(field.to_owned())));
+        assert_eq!(refused(json!({ "firstName": "Win at evil.example" })), refusal("firstName"));
+        assert_eq!(refused(json!({ "lastName": "http://x" })), refusal("lastName"));
+    }
+
+    #[test]
     fn a_password_is_not_the_name_it_goes_with() {
-        for password in ["Ada.Lovelace", "ADA@example.org"] {
-            let refusal = Some((Code::ValidationError, Some("password".into())));
+        for password in ["Ada.Lovelace", "ADA@example.org", "password1"] {
+            let refusal = Some((Code::WeakPassword, Some("password".into())));
             assert_eq!(refused(json!({ "password": password })), refusal);
         }
     }

@@ -4,12 +4,12 @@
 //! |---|---|
 //! | trigger | `DELETE /users/{id}` |
 //! | reads | the user, their history (AP-80, AP-89); their tickets to come, from `find-upcoming-tickets` |
-//! | writes | the user, what was unique in them, their history, the end of every session, in one transaction (AP-85, AP-91) |
+//! | writes | the user, what was unique in them, their history, the end of every session, the count of ADMINs, in one transaction (AP-85, AP-91); the condition that the token of who deletes stands (AP-326) |
 //! | emits | `UserDeleted` |
 //! | safe to repeat | there is no such user any more: a repeat is refused |
 
-use super::answer::{actor, not_found};
-use crate::{Exit, store::ChangeError, upcoming::UpcomingTickets};
+use super::answer::{not_found, requester};
+use crate::{UserDeletion, store::ChangeError, upcoming::UpcomingTickets};
 use boxoffice_kernel::UserId;
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
@@ -17,7 +17,7 @@ use lambda_http::Request;
 /// Delete a user
 ///
 /// Their personal data is erased, from their history too; tickets and payments stay, under an id that is nobody's. Whoever has a ticket to an event that
-/// is still to come cannot be deleted.
+/// is still to come cannot be deleted. It needs a log-in of the last 300 s.
 ///
 /// # Errors
 /// When there is no such user, it is not the caller's to delete, or they have tickets to come.
@@ -30,22 +30,22 @@ use lambda_http::Request;
     responses(
         (status = 204, description = "Deleted"),
         (status = 404, description = "`USER_NOT_FOUND`: there is none"),
-        (status = 409, description = "`USER_HAS_TICKETS`: paid or pending tickets to events still to come; `ILLEGAL_TRANSITION`: an ADMIN's own account"),
+        (status = 409, description = "`USER_HAS_TICKETS`: paid or pending tickets to events still to come; `ILLEGAL_TRANSITION`: an ADMIN's own account, or the last ADMIN's"),
     )
 )]
-pub async fn handle<U: UpcomingTickets>(exit: &Exit<U>, request: Request) -> Result<Answer, Problem> {
+pub async fn handle<U: UpcomingTickets>(deletion: &UserDeletion<U>, request: Request) -> Result<Answer, Problem> {
     let id: UserId = http::path(&request, "id", Code::InvalidId)?;
     let caller = http::caller(&request)?;
     caller.may_act_for(id)?;
-    let by = actor(&caller);
-    let user = exit.users.get(id).await?.ok_or_else(not_found)?;
+    let by = requester(&caller);
+    let user = deletion.users.get(id).await?.ok_or_else(not_found)?;
     user.deletable(by).map_err(ChangeError::from)?;
-    let tickets = exit.tickets.count(id).await?;
+    let tickets = deletion.tickets.count(id).await?;
     if tickets > 0 {
         let detail =
             format!("The user has {tickets} paid or pending tickets to events still to come. Cancel them first.");
         return Err(Problem::new(Code::UserHasTickets, detail));
     }
-    exit.users.delete(id, by, &http::trace(&request)).await?;
+    deletion.users.delete(id, by, &http::trace(&request)).await?;
     Ok(Answer::no_content())
 }

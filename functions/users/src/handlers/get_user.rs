@@ -5,7 +5,7 @@
 //! | trigger | `GET /users/{id}` |
 //! | reads | the user (AP-80) |
 
-use super::answer::{UserView, not_found};
+use super::answer::{UserView, not_found, user_example};
 use crate::UserStore;
 use boxoffice_kernel::UserId;
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
@@ -22,11 +22,7 @@ use lambda_http::Request;
     tag = "users",
     params(("id" = UserId, Path, description = "The user")),
     responses(
-        (status = 200, description = "The user", body = UserView, example = json!({
-            "id": "usr_01970000000070008000000000000001", "username": "ada.lovelace", "email": "ada@example.org",
-            "firstName": "Ada", "lastName": "Lovelace", "role": "USER", "notificationChannel": "EMAIL", "version": 1,
-            "createdAt": "2026-11-23T10:00:00.000Z", "updatedAt": "2026-11-23T10:00:00.000Z"
-        })),
+        (status = 200, description = "The user", body = UserView, example = json!(user_example())),
         (status = 404, description = "`USER_NOT_FOUND`: there is none"),
     )
 )]

@@ -5,7 +5,7 @@
 //! | trigger | `GET /users/username/{username}` |
 //! | reads | whose it is, then the user (AP-81, AP-80) |
 
-use super::answer::{UserView, not_found, visible};
+use super::answer::{UserView, not_found, user_example, visible};
 use crate::{UserStore, domain::Username};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
@@ -23,11 +23,7 @@ use lambda_http::Request;
     tag = "users",
     params(("username" = Username, Path, description = "The name, in any case")),
     responses(
-        (status = 200, description = "The user", body = UserView, example = json!({
-            "id": "usr_01970000000070008000000000000001", "username": "ada.lovelace", "email": "ada@example.org",
-            "firstName": "Ada", "lastName": "Lovelace", "role": "USER", "notificationChannel": "EMAIL", "version": 1,
-            "createdAt": "2026-11-23T10:00:00.000Z", "updatedAt": "2026-11-23T10:00:00.000Z"
-        })),
+        (status = 200, description = "The user", body = UserView, example = json!(user_example())),
         (status = 404, description = "`USER_NOT_FOUND`: nobody has it"),
     )
 )]

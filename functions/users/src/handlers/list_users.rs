@@ -5,7 +5,7 @@
 //! | trigger | `GET /users?limit=&next=` |
 //! | reads | a page of users (AP-88) |
 
-use super::answer::{UserView, page};
+use super::answer::{UserView, page, user_example};
 use crate::UserStore;
 use boxoffice_aws::Page;
 use boxoffice_runtime::{
@@ -27,11 +27,7 @@ use lambda_http::Request;
         Paging,
     ),
     responses((status = 200, description = "A page of users", body = inline(Page<UserView>), example = json!({
-        "items": [{
-            "id": "usr_01970000000070008000000000000001", "username": "ada.lovelace", "email": "ada@example.org",
-            "firstName": "Ada", "lastName": "Lovelace", "role": "USER", "notificationChannel": "EMAIL", "version": 1,
-            "createdAt": "2026-11-23T10:00:00.000Z", "updatedAt": "2026-11-23T10:00:00.000Z"
-        }]
+        "items": [user_example()]
     })))
 )]
 pub async fn handle(users: &UserStore, request: Request) -> Result<Answer, Problem> {

@@ -5,7 +5,7 @@
 //! | trigger | `POST /users/logout` |
 //! | reads | the user's access (AP-03) |
 //! | writes | the end of the caller's session (AP-95) |
-//! | safe to repeat | the token does not stand any more: a repeat is refused, and nothing changes |
+//! | safe to repeat | the token is no longer valid: a repeat is refused, and nothing changes |
 
 use crate::SessionStore;
 use boxoffice_runtime::{Problem, http, http::Answer};
@@ -14,9 +14,6 @@ use lambda_http::Request;
 /// Log out
 ///
 /// Ends the session that the access token is of: its access tokens and its refresh token are void at once. Other sessions stay.
-///
-/// # Errors
-/// When the store fails.
 #[utoipa::path(
     post,
     path = "/users/logout",

@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
+mod addresses;
+mod admins;
 mod changing;
 mod deleting;
 mod fixture;
+mod forgetting;
+mod keys;
 mod logging_in;
 mod registering;
+mod second_factor;
 mod sessions;

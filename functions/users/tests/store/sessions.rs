@@ -1,14 +1,15 @@
-//! AP-90 to AP-95: tokens that stand, and tokens that do not.
+//! AP-90 to AP-95 and AP-322 to AP-324: tokens that stand, and tokens that do not.
 
-use crate::fixture::{House, PASSWORD, chosen, hasher};
+use crate::fixture::{House, IDLE_SECONDS, PASSWORD, chosen, hasher};
 use boxoffice_aws::{StoreError, transaction::Written};
-use boxoffice_kernel::{SessionId, UserId};
-use boxoffice_testing::{Database, Table, for_each_dynamodb};
+use boxoffice_kernel::{SessionId, Timestamp, UserId};
+use boxoffice_testing::{Database, Table, for_each_dynamodb, trace};
 use boxoffice_users::{
     SessionStore,
-    session::{RefreshToken, Refusal},
+    session::{ChainKey, DeviceToken, GRACE_SECONDS, RefreshToken, Refusal, Strength},
     sessions::{Granted, Lifetimes, RenewError},
 };
+use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
 fn refused(outcome: Result<Granted, RenewError>) -> Refusal {
@@ -18,7 +19,7 @@ fn refused(outcome: Result<Granted, RenewError>) -> Refusal {
     }
 }
 
-/// What is kept of sessions that have not ended.
+/// The stored part of open sessions.
 async fn kept(database: &Database) -> usize {
     let items = database.items(Table::Sessions).await;
     items.iter().filter(|item| item["sk"].as_s().unwrap().starts_with("SES#")).count()
@@ -29,8 +30,8 @@ async fn each_refresh_token_is_good_once_and_gives_the_next() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
         let first = house.session(&house.ada().await).await;
-        let second = house.sessions.renew(&first.token).await.unwrap();
-        let third = house.sessions.renew(&second.token).await.unwrap();
+        let second = house.renew(&first.token).await.unwrap();
+        let third = house.renew(&second.token).await.unwrap();
         assert_eq!(third.session.session_id, first.session.session_id);
         // However often it is refreshed, a session ends when it was to end.
         assert_eq!(third.session.expires_at, first.session.expires_at);
@@ -45,26 +46,46 @@ async fn each_refresh_token_is_good_once_and_gives_the_next() {
 }
 
 #[tokio::test]
-async fn a_token_used_twice_ends_its_session_and_no_other() {
+async fn a_token_whose_successor_was_used_ends_its_session_and_no_other() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
         let ada = house.ada().await;
         let (other, first) = (house.session(&ada).await, house.session(&ada).await);
-        let second = house.sessions.renew(&first.token).await.unwrap();
-        assert_eq!(refused(house.sessions.renew(&first.token).await), Refusal::Reused);
+        let second = house.renew(&first.token).await.unwrap();
+        let third = house.renew(&second.token).await.unwrap();
+        assert_eq!(refused(house.renew(&first.token).await), Refusal::Reused);
         // Neither the thief's token nor the owner's stands from here on, and no access token of theirs.
-        assert_eq!(refused(house.sessions.renew(&second.token).await), Refusal::Ended);
-        assert_eq!(refused(house.sessions.renew(&first.token).await), Refusal::Ended);
-        assert!(!house.admits(&second).await);
+        for granted in [&first, &second, &third] {
+            assert_eq!(refused(house.renew(&granted.token).await), Refusal::Ended);
+        }
+        assert!(!house.admits(&third).await);
         assert!(house.admits(&other).await);
-        house.sessions.renew(&other.token).await.unwrap();
+        house.renew(&other.token).await.unwrap();
         assert_eq!(kept(&database).await, 1);
     })
     .await;
 }
 
 #[tokio::test]
-async fn of_refreshes_with_one_token_at_once_one_wins_and_the_others_end_the_session() {
+async fn a_token_gives_the_same_successor_for_a_minute_and_later_proves_a_theft() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let first = house.session(&house.ada().await).await;
+        let start = Timestamp::now();
+        let second = house.sessions.renew(&first.token, start).await.unwrap();
+        // The answer was lost, and the client asks again.
+        let again = house.sessions.renew(&first.token, start.plus_seconds(GRACE_SECONDS)).await.unwrap();
+        assert_eq!(again.token.reveal(), second.token.reveal());
+        assert!(house.admits(&again).await);
+        let late = house.sessions.renew(&first.token, start.plus_seconds(GRACE_SECONDS + 1)).await;
+        assert_eq!(refused(late), Refusal::Reused);
+        assert_eq!(refused(house.renew(&second.token).await), Refusal::Ended);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refreshes_with_one_token_at_once_all_get_the_same_successor() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
         let ada = house.ada().await;
@@ -73,17 +94,89 @@ async fn of_refreshes_with_one_token_at_once_one_wins_and_the_others_end_the_ses
             let mut running = JoinSet::new();
             for _ in 0..8 {
                 let (house, token) = (house.clone(), granted.token.clone());
-                running.spawn(async move { house.sessions.renew(&token).await });
+                running.spawn(async move { house.renew(&token).await.unwrap() });
             }
-            let (won, lost): (Vec<_>, Vec<_>) = running.join_all().await.into_iter().partition(Result::is_ok);
-            assert_eq!(won.len(), 1);
-            for outcome in lost {
-                refused(outcome);
-            }
-            let winner = won.into_iter().next().unwrap().unwrap();
-            assert_eq!(refused(house.sessions.renew(&winner.token).await), Refusal::Ended);
-            assert!(!house.admits(&winner).await);
+            let successors: BTreeSet<String> =
+                running.join_all().await.iter().map(|granted| granted.token.reveal()).collect();
+            assert_eq!(successors.len(), 1);
+            house.renew(&successors.first().unwrap().parse().unwrap()).await.unwrap();
         }
+    })
+    .await;
+}
+
+/// The control: had each refresh made up a token of its own, as before, all but one of those at once would hold one that is worth nothing.
+#[tokio::test]
+async fn a_successor_made_up_by_the_loser_of_a_race_would_not_be_the_session_s() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let first = house.session(&house.ada().await).await;
+        house.renew(&first.token).await.unwrap();
+        let (user, session) = (first.token.user(), first.token.session());
+        let made_up = RefreshToken::issue(user, session, &first.session.chain_key).unwrap();
+        assert_eq!(refused(house.renew(&made_up).await), Refusal::Reused);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_made_up_secret_ends_no_session() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let granted = house.session(&house.ada().await).await;
+        let (user, session) = (granted.token.user(), granted.token.session());
+        let made_up = RefreshToken::issue(user, session, &ChainKey::generate().unwrap()).unwrap();
+        for _ in 0..3 {
+            assert_eq!(refused(house.renew(&made_up).await), Refusal::MadeUp);
+        }
+        assert!(house.admits(&granted).await);
+        house.renew(&granted.token).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_idle_too_long_is_over_and_one_that_is_refreshed_goes_on() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let ada = house.ada().await;
+        let (idle, used) = (house.session(&ada).await, house.session(&ada).await);
+        let start = Timestamp::now();
+        let halfway = start.plus_seconds(IDLE_SECONDS / 2);
+        let refreshed = house.sessions.renew(&used.token, halfway).await.unwrap();
+        let later = start.plus_seconds(IDLE_SECONDS + 1);
+        assert_eq!(refused(house.sessions.renew(&idle.token, later).await), Refusal::Ended);
+        house.sessions.renew(&refreshed.token, later).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_user_s_sessions_are_listed_newest_first_and_ended_one_by_one_or_all() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let (ada, grace) = (house.ada().await, house.register("grace", "grace@example.org").await.unwrap());
+        let others = house.session(&grace).await;
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            ids.push(house.session(&ada).await.session.session_id);
+        }
+        ids.reverse();
+        let listed = async || -> Vec<SessionId> {
+            let access = house.sessions.access(ada.id).await.unwrap().unwrap();
+            let sessions = house.sessions.list(ada.id, &access, Timestamp::now()).await.unwrap();
+            sessions.iter().map(|session| session.session_id).collect()
+        };
+        assert_eq!(listed().await, ids);
+        assert_eq!(house.sessions.end_known(ada.id, ids[1]).await.unwrap(), Written::Yes);
+        assert_eq!(house.sessions.end_known(ada.id, ids[1]).await.unwrap(), Written::Stale);
+        // Nor is another's session ended, or remembered as ended, under one's own id.
+        assert_eq!(house.sessions.end_known(ada.id, others.session.session_id).await.unwrap(), Written::Stale);
+        assert_eq!(listed().await, [ids[0], ids[2]]);
+        assert_eq!(house.sessions.end_every(ada.id).await.unwrap(), Written::Yes);
+        assert_eq!(listed().await, []);
+        assert!(house.admits(&others).await);
+        assert_eq!(house.sessions.end_every(UserId::generate()).await.unwrap(), Written::Stale);
     })
     .await;
 }
@@ -93,11 +186,12 @@ async fn tokens_of_nobody_and_of_no_session_are_refused_and_end_nothing() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
         let granted = house.session(&house.ada().await).await;
-        let of = |user, session| RefreshToken::issue(user, session).unwrap();
+        let key = ChainKey::generate().unwrap();
+        let of = |user, session| RefreshToken::issue(user, session, &key).unwrap();
         for token in [of(UserId::generate(), SessionId::generate()), of(granted.token.user(), SessionId::generate())] {
-            assert_eq!(refused(house.sessions.renew(&token).await), Refusal::Ended);
+            assert_eq!(refused(house.renew(&token).await), Refusal::Ended);
         }
-        house.sessions.renew(&granted.token).await.unwrap();
+        house.renew(&granted.token).await.unwrap();
     })
     .await;
 }
@@ -107,16 +201,32 @@ async fn a_session_that_is_over_is_not_refreshed() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
         let ada = house.ada().await;
-        let lifetimes = Lifetimes { access_seconds: 300, refresh_seconds: 0 };
+        let lifetimes = Lifetimes { access_seconds: 300, refresh_seconds: 0, idle_seconds: IDLE_SECONDS };
         let brief = SessionStore::new(database.client(), database.table(Table::Sessions), lifetimes);
-        let granted = brief.open(ada.id, 1).await.unwrap();
-        assert_eq!(refused(house.sessions.renew(&granted.token).await), Refusal::Ended);
+        let granted = brief.open(ada.id, 1, Strength::Password, &DeviceToken::issue().unwrap()).await.unwrap();
+        assert_eq!(refused(house.renew(&granted.token).await), Refusal::Ended);
     })
     .await;
 }
 
 #[tokio::test]
-async fn whoever_logs_out_is_out_at_once_here_and_nowhere_else() {
+async fn a_log_in_ends_the_session_that_it_replaces_and_a_made_up_token_ends_none() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let ada = house.ada().await;
+        let (before, other) = (house.session(&ada).await, house.session(&ada).await);
+        let made_up = RefreshToken::issue(ada.id, other.session.session_id, &ChainKey::generate().unwrap()).unwrap();
+        house.sessions.replace(&made_up).await.unwrap();
+        assert!(house.admits(&other).await);
+        let refreshed = house.renew(&before.token).await.unwrap();
+        house.sessions.replace(&before.token).await.unwrap();
+        assert_eq!((house.admits(&refreshed).await, house.admits(&other).await), (false, true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_logout_ends_this_session_at_once_and_no_other() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);
         let ada = house.ada().await;
@@ -125,8 +235,8 @@ async fn whoever_logs_out_is_out_at_once_here_and_nowhere_else() {
             house.sessions.end(ada.id, here.session.session_id).await.unwrap();
             assert_eq!((house.admits(&here).await, house.admits(&there).await), (false, true));
         }
-        assert_eq!(refused(house.sessions.renew(&here.token).await), Refusal::Ended);
-        house.sessions.renew(&there.token).await.unwrap();
+        assert_eq!(refused(house.renew(&here.token).await), Refusal::Ended);
+        house.renew(&there.token).await.unwrap();
     })
     .await;
 }
@@ -172,23 +282,28 @@ async fn a_new_password_ends_every_session_and_the_old_one_opens_none() {
         let ada = house.ada().await;
         let before = house.admit("ada", PASSWORD).await.unwrap();
         let sessions = [house.session(&ada).await, house.session(&ada).await];
-        let new = hasher().hash(&chosen("staple of another kind")).unwrap();
-        assert_eq!(house.users.change_password(&before.account, &new).await.unwrap(), Written::Yes);
+        let new = hasher().keep(&chosen("staple of another kind"), &ada).unwrap();
+        assert_eq!(house.users.change_password(&before.account, &new, &trace()).await.unwrap(), Written::Yes);
         for session in &sessions {
             assert!(!house.admits(session).await);
-            assert_eq!(refused(house.sessions.renew(&session.token).await), Refusal::Ended);
+            assert_eq!(refused(house.renew(&session.token).await), Refusal::Ended);
         }
         // Whoever had proven the old password a moment before opens no session with it.
-        let opened = house.sessions.open(ada.id, before.generation).await;
+        let opened =
+            house.sessions.open(ada.id, before.generation, Strength::Password, &DeviceToken::issue().unwrap()).await;
         assert!(matches!(opened, Err(StoreError::Unavailable(_))), "{opened:?}");
         // Nor does a second change that knew only the old one, nor its rehash.
-        assert_eq!(house.users.change_password(&before.account, &new).await.unwrap(), Written::Stale);
+        assert_eq!(house.users.change_password(&before.account, &new, &trace()).await.unwrap(), Written::Stale);
         assert_eq!(house.users.rehash(&before.account, &before.account.password).await.unwrap(), Written::Stale);
         assert!(house.admit("ada", PASSWORD).await.is_err());
         let after = house.admit("ada", "staple of another kind").await.unwrap();
-        house.sessions.open(ada.id, after.generation).await.unwrap();
-        // A password is not a fact that others need to hear of.
-        assert_eq!(database.history(ada.id).await, ["UserCreated"]);
+        house
+            .sessions
+            .open(ada.id, after.generation, Strength::Password, &DeviceToken::issue().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(database.history(ada.id).await, ["UserCreated", "UserPasswordChanged"]);
+        assert_eq!(house.stored(ada.id).await.version, 2);
     })
     .await;
 }

@@ -1,19 +1,24 @@
 //! Many clients at one event's seats, every call recorded with its times, and some order found that explains all answers, or none.
 
 use aws_sdk_dynamodb::Client;
-use boxoffice_aws::attribute::{number, text};
+use boxoffice_admissions::AdmissionStore;
+use boxoffice_aws::{
+    UserDirectory,
+    attribute::{number, text},
+};
 use boxoffice_inventory::{
     Inventory, InventoryStore,
-    domain::{NotForSale, Terms},
+    domain::{NotForSale, PurchaseLimits, Terms},
 };
 use boxoffice_kernel::{
     Amount, Currency, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, TicketId, Timestamp, UserId,
 };
+use boxoffice_payments::PaymentStore;
 use boxoffice_sequences::history::{Call, Did, Shard, Unexplained, explain};
 use boxoffice_testing::{Database, Table, for_each_dynamodb, trace};
 use boxoffice_tickets::{
     TicketStore,
-    store::{BookError, Booked, Desk, EventRef, Order, Sale},
+    store::{BookError, Desk, EventRef, Order, Outcome as Booked, Sale},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -45,7 +50,9 @@ impl Recorded {
     async fn open(database: &Database, shards: &[u32]) -> Self {
         let (client, events) = (database.client(), database.event_store());
         let inventory = InventoryStore::new(client.clone(), database.table(Table::Inventory), events.clone());
-        let tickets = TicketStore::new(client.clone(), database.table(Table::Tickets), events);
+        let tickets = TicketStore::new(client.clone(), database.table(Table::Tickets), events.clone());
+        let payments = PaymentStore::new(client.clone(), database.table(Table::Payments), events.clone());
+        let admissions = AdmissionStore::new(client.clone(), database.table(Table::Admissions), events);
         let event = InventoryId::generate();
         let terms = Terms {
             event_name: event.to_string().parse().unwrap(),
@@ -53,6 +60,7 @@ impl Recorded {
             total_seats: quantity(shards.iter().sum()),
             price: Money { amount: Amount::from_minor(4990).unwrap(), currency: Currency::Eur },
             location: "Hall".parse().unwrap(),
+            limits: PurchaseLimits::WIDEST,
         };
         let mut on_sale = Inventory::open(event, terms, Timestamp::now());
         on_sale.shards = shards
@@ -72,8 +80,14 @@ impl Recorded {
             table: database.table(Table::Inventory).to_owned(),
             event,
             shards: shards.to_vec(),
-            desk: Desk::new(tickets.clone(), inventory.clone(), database.table(Table::Payments), 600),
-            sale: Sale::new(tickets, inventory.clone()),
+            desk: Desk::new(
+                tickets.clone(),
+                inventory.clone(),
+                payments,
+                UserDirectory::new(database.table(Table::Users)),
+                600,
+            ),
+            sale: Sale::new(tickets, inventory.clone(), admissions),
             inventory,
             log: Arc::default(),
         }
@@ -84,7 +98,7 @@ impl Recorded {
         self.log.lock().unwrap().push(Call { invoked, returned, did });
     }
 
-    /// What a move of a ticket's seats does to each of its shards.
+    /// The effect of a move of a ticket's seats on each of its shards.
     async fn moved(&self, ticket: TicketId, one: Shard) -> Did {
         let reservation = self.inventory.reservation(ticket).await.unwrap().unwrap();
         let change =
@@ -100,13 +114,14 @@ impl Recorded {
             event: EventRef::Id(self.event),
             quantity: quantity(seats),
             instruction: None,
+            expected_total: None,
         };
         let key: IdempotencyKey = TicketId::generate().to_string().parse().unwrap();
         let (invoked, fingerprint) = (Instant::now(), Fingerprint::of(&["order"]));
         let booked = self.desk.book(&order, &key, &fingerprint, &trace()).await;
         let returned = Some(Instant::now());
         let (did, ticket) = match booked {
-            Ok(Booked::New(ticket)) => {
+            Ok(Booked::Created(ticket)) => {
                 (self.moved(ticket.id, Shard { available: -1, held: 1, sold: 0 }).await, Some(ticket.id))
             }
             // Of one shard, a refusal has its moment.

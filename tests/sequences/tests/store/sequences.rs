@@ -53,8 +53,8 @@ async fn seats_that_came_back_for_good_are_not_held_again_by_a_step_that_is_late
         alone(Move::Step(0, 2)),
         alone(Move::Wish(0)),
         alone(Move::Deliver(0)),
-        // Claim Saga, Reverse Payment, Release Hold, Cancel Ticket.
-        alone(Move::Step(0, 3)),
+        // Claim Saga, Revoke Admissions, Reverse Payment, Release Hold, Cancel Ticket.
+        alone(Move::Step(0, 4)),
         // Renew Hold again: the sixth invocation of the first execution.
         alone(Move::Rerun(0, 5)),
     ];

@@ -1,0 +1,8 @@
+//! One file a function.
+
+pub mod admit_buyer;
+pub mod show_order;
+pub mod show_shop;
+pub mod submit_order;
+
+mod choice;
