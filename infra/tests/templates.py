@@ -15,6 +15,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import yaml
 
@@ -130,6 +131,7 @@ def as_written() -> dict:
 
 def expand(main: dict) -> dict:
     """What the SAM transform makes of the template. Code and nested templates stand where `sam package` would put them."""
+    from samtranslator.swagger import swagger
     from samtranslator.translator.transform import transform
 
     template = copy.deepcopy(main)
@@ -141,7 +143,9 @@ def expand(main: dict) -> dict:
             case "AWS::Serverless::StateMachine":
                 resource["Properties"]["DefinitionUri"] = "s3://code/definition"
     logging.disable(logging.WARNING)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    # The transform copies the API's whole document twice per route, which is most of its time. Nothing here keeps the copies.
+    uncopied = mock.patch.object(swagger, "_deepcopy", lambda document: document)
+    with uncopied, contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         expanded = transform(template, {}, SimpleNamespace(load=dict))
     logging.disable(logging.NOTSET)
     return expanded
