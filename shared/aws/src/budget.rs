@@ -124,6 +124,10 @@ pub async fn count(
         let Some(found) = transaction::get(client, table, pk.clone(), sk).await? else { return Ok(Attempt::Overtaken) };
         let found: CounterItem = read("count", found)?;
         if found.expires_at > now.unix_seconds() {
+            // Written between the refusal and this look: somebody else has begun the next period.
+            if found.count < most {
+                return Ok(Attempt::Overtaken);
+            }
             return Err(Overspent::Wait { seconds: found.expires_at - now.unix_seconds() });
         }
         // Forgotten by us before DynamoDB does.

@@ -213,3 +213,23 @@ async fn an_address_has_a_budget_of_orders_whoever_sends_them_and_another_afterw
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_new_period_refuses_none_of_many_concurrent_orders() {
+    for_each_dynamodb(|database| async move {
+        let (most, seconds) = (40, 600);
+        let budget = Budget::new(database.client(), database.table(Table::Tickets), most, seconds);
+        let mut now = Timestamp::now();
+        for period in 1..=5 {
+            let mut spending = JoinSet::new();
+            for _ in 0..most {
+                let budget = budget.clone();
+                spending.spawn(async move { budget.spend("orders#192.0.2.1", now).await });
+            }
+            let refused: Vec<_> = spending.join_all().await.into_iter().filter_map(Result::err).collect();
+            assert!(refused.is_empty(), "period {period}: {refused:?}");
+            now = now.plus_seconds(seconds + 1);
+        }
+    })
+    .await;
+}
