@@ -4,7 +4,7 @@
 //! each answers as it would in that order (Herlihy and Wing, "Linearizability: a correctness condition for concurrent objects", 1990). The search is that of
 //! Wing and Gong ("Testing and verifying concurrent objects", 1993): take a call that no other one returned before, see whether its answer fits, go on
 //! with the rest, and go back when nothing fits; with Lowe's memory ("Testing for linearizability", 2017) of what has been tried. Here the seats'
-//! counts follow from *which* calls have taken place, whatever their order, so that this set alone is remembered. What changes nothing is placed as
+//! counts follow from *which* calls have taken place, whatever their order, so that this set alone is remembered. A call that changes nothing is placed as
 //! soon as it fits: a call that reads cannot spoil a later one.
 //!
 //! The claims:
@@ -161,7 +161,7 @@ impl Search<'_> {
     fn is_explained(&mut self) -> bool {
         let fitted = self.place_what_fits();
         let next = self.next();
-        // What may never take place does not have to.
+        // A step that may never take place is not demanded.
         let over = (0..self.history.len())
             .all(|call| self.placed.has(call) || self.history.get(call).is_some_and(|call| call.returned.is_none()));
         if over {

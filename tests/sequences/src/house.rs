@@ -387,7 +387,7 @@ impl House {
         item.get("ticketId")?.as_s().ok()?.parse().ok()
     }
 
-    /// A booking as it lies in the tables and in the provider's ledger. What was ordered is taken from `ordered`.
+    /// A booking as it lies in the tables and in the provider's ledger. The order is taken from `ordered`.
     pub async fn look(&self, ordered: &Booking, ticket: Option<TicketId>) -> Booking {
         let fresh = Booking::ordered(ordered.quantity, ordered.card, ordered.over);
         let Some(id) = ticket else { return fresh };

@@ -1,7 +1,7 @@
 //! Executions of the booking saga, one task at a time, as `statemachines/booking-saga.asl.json` has them go.
 //!
-//! The order of steps, what is retried and what is caught are read from the file, so that a changed machine is played as changed. Of its
-//! expressions those it has are understood; another one fails the test, which is then to be taught.
+//! The order of steps, retries and catches are read from the file, so that a changed machine is played as changed. It
+//! understands the expressions that the file has; a new one fails the test, which must then learn it.
 
 use serde_json::{Map, Value, json};
 
@@ -23,8 +23,9 @@ pub struct Execution {
     pub waits_for: Option<String>,
     /// Every task it has begun, with its input: each may be handled again by somebody who is late.
     pub invocations: Vec<(String, Value)>,
+    /// How often the state was retried.
+    pub retries: u32,
     event: Value,
-    retries: u32,
     variables: Map<String, Value>,
 }
 

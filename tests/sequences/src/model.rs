@@ -403,6 +403,10 @@ impl Going {
         if self.at(place).taken_back {
             return "NOTHING";
         }
+        // A refund says nothing of the booking: it takes back one that a saga knows.
+        if event == "PaymentRefunded" && holder.is_none() && undoer.is_none() {
+            return "Transient";
+        }
         match undoer {
             Some(undoer) if undoer != arn => "NOTHING",
             Some(_) => "UNDO",

@@ -109,6 +109,13 @@ impl Play<'_> {
         execution.state == AWAIT_PAYMENT && execution.waits_for.is_some()
     }
 
+    /// A refund that was told before its booking's saga began: `Claim Saga` answers `Transient` until then.
+    fn is_early(&self, number: usize) -> bool {
+        let Running { booking, event, execution } = self.running(number);
+        let unknown = self.world.bookings.get(*booking).is_some_and(|it| it.holder.is_none() && it.undoer.is_none());
+        *event == Event::PaymentRefunded && execution.retries > 0 && unknown
+    }
+
     fn booked(&self, place: usize) -> Option<usize> {
         let place = wrapped(&self.tickets, place)?;
         self.tickets.get(place).copied().flatten().map(|_| place)
@@ -153,7 +160,8 @@ impl Play<'_> {
 
     /// The next step of an execution that neither waits nor has ended.
     fn next_step(&mut self, number: usize) -> Option<Call> {
-        if self.waits(number) || self.house.machine.has_ended(&self.running(number).execution) {
+        if self.waits(number) || self.is_early(number) || self.house.machine.has_ended(&self.running(number).execution)
+        {
             return None;
         }
         let running = self.executions.get_mut(number)?;
@@ -369,7 +377,7 @@ impl Play<'_> {
             Ok(_) if state == AWAIT_PAYMENT => {}
             Ok(result) => self.house.machine.succeeded(execution, &result),
             Err(failure) => {
-                // What has no way back but by an operator is tried until it works.
+                // A step with no compensation but an operator's is retried until it works.
                 let last = last
                     && !matches!(
                         state.as_str(),
@@ -423,7 +431,7 @@ impl Play<'_> {
             self.undisturbed(&Call::Refund(place)).await?;
         }
         for _ in 0..STEPS_TO_THE_END {
-            if let Some(number) = self.open().first().copied() {
+            if let Some(number) = self.open().into_iter().find(|number| !self.is_early(*number)) {
                 if self.waits(number) {
                     self.time_is_up(number);
                 } else if let Some(call) = self.next_step(number) {

@@ -124,7 +124,7 @@ impl Recorded {
             Ok(Booked::Created(ticket)) => {
                 (self.moved(ticket.id, Shard { available: -1, held: 1, sold: 0 }).await, Some(ticket.id))
             }
-            // Of one shard, a refusal has its moment.
+            // With one shard, a refusal has a moment at which it was true.
             Err(BookError::NotForSale(NotForSale::SoldOut { .. })) if self.shards.len() == 1 => {
                 (Did::Refuse(seats.into()), None)
             }
