@@ -251,7 +251,11 @@ async fn a_buyer_who_has_verified_nothing_hears_of_their_paid_order_and_of_nothi
     let booking = show.order_of(&me, 1).paid_with(Card::Good).booked().await?;
     booking.until_confirmed().await?;
     let message = json!({ "userId": me.id(), "message": "Not for an address that may be another's." });
-    house.admin.post("/notifications").json(&message).send().await?.with_status(201)?;
+    until("the registration has arrived, and a message is taken", SOON, async || {
+        let reply = house.admin.post("/notifications").json(&message).send().await?;
+        Ok(Look::done_if(reply.status == 201, reply))
+    })
+    .await?;
 
     let messages = house.until_notified(&me, 2).await?;
     assert_eq!(templates(&messages), ["MESSAGE", "TICKET_CONFIRMED"]);
