@@ -1,6 +1,7 @@
 """Lets the scripts use the local stack's own code, wherever they are started from."""
 
 import atexit
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from boxoffice_local.console import elapsed  # noqa: E402
 STORE_TESTS = {
     "BOXOFFICE_DYNAMODB_ENDPOINTS": f"emulator={settings.AWS_ENDPOINT},moto={settings.MOTO_ENDPOINT}",
     "BOXOFFICE_PAYMENTS_URL": settings.PAYMENTS_URL,
+    # The same sequences in every run, so that a change is what fails it. The test by itself thinks of others each time.
+    "BOXOFFICE_SEQUENCES_SEED": os.environ.get("BOXOFFICE_SEQUENCES_SEED", "20261124"),
 }
 
 
@@ -49,7 +52,7 @@ def run(title: str, *command: str, **environment: str) -> bool:
 
 @contextmanager
 def stores() -> Iterator[None]:
-    """What the store tests ask: both AWS implementations, and the payment server. Only moto goes: what is deployed next runs on the others."""
+    """Runs the servers of the store tests: both AWS implementations, and the payment server. Stops only moto afterwards: a deployed stack needs the rest."""
     heading("Servers")
     if targets.aws().ensure():
         deployment.forget()

@@ -38,10 +38,10 @@ THREADS = ["--test-threads", "8"]
 LOCALSTACK_THREADS = ["--test-threads", "4"]
 # Needs injectors in front of the saga, which no other program may meet.
 FAULT_MATRIX = "fault_matrix"
-# What runs on LocalStack, which starts what it needs slowly and carries few callers at once. The others take the whole machine for minutes on the default target.
+# The programs that run on LocalStack, which starts functions slowly and carries few callers at once. The others load even the default target for minutes.
 ON_LOCALSTACK = {"authorization", "journeys", "oversell_race", FAULT_MATRIX}
 SLOWER = {"BOXOFFICE_PATIENCE": "5", "BOXOFFICE_RACE_BUYERS": "40", "BOXOFFICE_FAULTS_AT_ONCE": "8"}
-# The same requests in every run, so that a change is what fails it. `python3 scripts/contract.py` by itself thinks of others each time.
+# The same requests in every run, so that only a change can make it fail. `python3 scripts/contract.py` alone makes different ones each time.
 CONTRACT_SEED = "20261124"
 
 
@@ -108,16 +108,17 @@ def end_to_end_tests(programs: list[Program], only: str) -> None:
     run_all(programs, *THREADS)
     if not only:
         require(run("The pages", sys.executable, str(ROOT / "scripts/browser.py")), "The pages")
-        # Last: an ADMIN with random requests leaves nothing as it was.
+        # Last: random requests of an ADMIN change everything.
         require(run("The API's contract", sys.executable, str(ROOT / "scripts/contract.py"), "--seed", CONTRACT_SEED), "The API's contract")
 
 
 def localstack_tests(only: str) -> None:
-    """What runs on LocalStack: the same template, build, programs and requests as on the default target, with more patience and fewer buyers at once."""
+    """Runs the tests for LocalStack: the same template, build, programs and requests as on the default target, with more patience and fewer buyers at once."""
     heading("Set-up, build and deployment")
     stack.up()
     platform_report.forget()
-    programs = [program for program in compiled(["--package", END_TO_END, "--lib", "--test", "*"]) if only in program.name]
+    # The same selection as on the default target, so that tests compiled for one need no build for the other.
+    programs = [program for program in compiled(SELECTION) if program.package == END_TO_END and only in program.name]
     here = [program for program in programs if program.name in ON_LOCALSTACK]
     for variable, value in SLOWER.items():
         os.environ.setdefault(variable, value)
@@ -138,7 +139,7 @@ def say_what_was_not_shown() -> None:
     except StepFailed as failure:
         print(f"\n{failure}")
         return
-    heading(f"What this platform could not show: {file.relative_to(ROOT)}")
+    heading(f"Not shown on this platform: {file.relative_to(ROOT)}")
     print(file.read_text())
 
 

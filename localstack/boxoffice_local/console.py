@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: one line a step, and the log's end when a step fails."""
+"""Output for the person at the terminal: one line a step, and the end of the log when a step fails."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .settings import LOGS, ROOT, environment
 
-# Without a terminal (CI) a running step says that it is alive this often, in seconds.
+# Without a terminal (CI), a running step reports its progress this often, in seconds.
 HEARTBEAT = 10
 TAIL_LINES = 40
 
@@ -35,12 +35,17 @@ def step(title: str):
     say(f"  ✓ {title} ({elapsed(time.monotonic() - started)})")
 
 
-def run_logged(
-    title: str, command: list[str], log: str, given: str | None = None, give_up: Callable[[float], str | None] = lambda _: None, **popen,
-) -> None:
-    """Runs a command with its output in the folder of logs, showing that it is alive meanwhile. It reads `given`, or nothing.
+def last_line(path: Path) -> str:
+    return next((line.strip() for line in reversed(tail(path, 5)) if line.strip()), "")
 
-    `give_up` is asked again and again, with the seconds it has taken; a reason ends the command, and is the failure's message.
+
+def run_logged(
+    title: str, command: list[str], log: str, given: str | None = None, give_up: Callable[[float], str | None] = lambda _: None,
+    progress: Callable[[Path], str] = last_line, **popen,
+) -> None:
+    """Runs a command with its output in the folder of logs, and shows its `progress` meanwhile, which is read from that log. It reads `given`, or nothing.
+
+    `give_up` is called repeatedly with the seconds elapsed; if it returns a reason, the command is ended and fails with that reason.
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     path = LOGS / f"{log}.log"
@@ -61,7 +66,7 @@ def run_logged(
                 now = time.monotonic()
                 if sys.stdout.isatty() or now - shown > HEARTBEAT:
                     shown = now
-                    show_progress(title, last_line(path), now - started)
+                    show_progress(title, progress(path), now - started)
                 if reason := give_up(now - started):
                     raise StepFailed(f"{title}: given up after {elapsed(now - started)}. {reason} The whole log: {path.relative_to(ROOT)}")
         except BaseException:
@@ -109,7 +114,3 @@ def tail(path: Path, lines: int) -> list[str]:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 200 * lines))
         return file.read().decode(errors="replace").splitlines()[-lines:]
-
-
-def last_line(path: Path) -> str:
-    return next((line.strip() for line in reversed(tail(path, 5)) if line.strip()), "")

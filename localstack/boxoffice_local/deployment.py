@@ -4,9 +4,10 @@ import json
 import subprocess
 import time
 import tomllib
+from pathlib import Path
 
 from . import fingerprint, settings, targets
-from .console import StepFailed, run_logged, say, step
+from .console import StepFailed, last_line, run_logged, say, step
 from .processes import LOOPBACK
 from .settings import ADMIN, ADMIN_PASSWORD, HERE, PLACE, ROOT, STACK_NAME, Place, environment, python, tool
 
@@ -59,7 +60,7 @@ def deploy_afresh(wanted: str) -> None:
     prepare = ["prepare"] if targets.aws().updates_stacks else ["prepare", "--fresh"]
     aws_call("AWS prepared (payment key, leftovers of a failed deployment)", *prepare)
     boxoffice("keys for access tokens and ticket codes", "keys", "create", "--environment", "local")
-    run_logged("stack deployed", deploy_command(), "sam-deploy", give_up=Patience().reason_to_give_up)
+    run_logged("stack deployed", deploy_command(), "sam-deploy", give_up=Patience().reason_to_give_up, progress=resources_created)
     stack = describe_stack()
     with step("API healthy"):
         wait_until_healthy(stack["apiUrl"])
@@ -70,8 +71,14 @@ def deploy_afresh(wanted: str) -> None:
     fingerprint.record(deployed(), wanted)
 
 
+def resources_created(log: Path) -> str:
+    """Progress of a deployment. The SAM CLI wraps the rows of its table of events, so the last line of its log says nothing."""
+    created = sum(line.startswith("CREATE_COMPLETE") for line in log.read_text(errors="replace").splitlines())
+    return f"{created} resources created" if created else last_line(log)
+
+
 class Patience:
-    """How long a deployment is waited for. The SAM CLI waits for ever where a stack ends in a state that it does not know."""
+    """Decides when to give up on a deployment. The SAM CLI waits for ever when a stack ends in a state that it does not know."""
 
     # After these nothing more happens to a stack, and no stack is in one of them when a deployment begins: aws_calls.py has removed it. The SAM CLI may end by
     # itself when it sees one, so it gets until the next look.
@@ -106,7 +113,7 @@ def stack_status() -> str:
 
 
 def forget(place: Place = PLACE) -> None:
-    """Nothing is deployed any more, as far as anyone who asks is concerned."""
+    """Removes the record of the deployment, so that this target counts as not deployed."""
     fingerprint.forget(deployed(place))
     for file in (place.stack_file, place.api_url_file):
         file.unlink(missing_ok=True)
@@ -134,14 +141,14 @@ def parameter_overrides() -> list[str]:
 
 
 def describe_stack() -> dict:
-    """What the tests, the demo and people need to find everything: the contents of `stack.json`."""
+    """The contents of `stack.json`, by which tests, the demo and people find the stack."""
     command = [python("tools"), str(HERE / "aws_calls.py"), "outputs"]
     found = subprocess.run(command, env=environment(), capture_output=True, text=True)
     if found.returncode != 0:
         raise StepFailed("The stack's outputs cannot be read: " + found.stderr.strip())
     outputs = json.loads(found.stdout)
     return {
-        # The form of address that both emulators know; the template's own output is shaped for AWS.
+        # Both emulators know this form of address; the template's own output has AWS's form.
         "apiUrl": f"{settings.AWS_ENDPOINT}/_aws/execute-api/{outputs['ApiId']}/{outputs['ApiStage']}",
         "awsEndpoint": settings.AWS_ENDPOINT,
         "region": settings.REGION,

@@ -1,4 +1,4 @@
-"""What the local stack's commands decide: which LocalStack a machine can run, how long a deployment is waited for, which files are whose."""
+"""The decisions of the local stack's commands: which LocalStack a machine can run, when to give up on a deployment, which target a file belongs to."""
 
 import contextlib
 import os
@@ -133,7 +133,7 @@ class Docker(unittest.TestCase):
         self.assertIn("healthcheck:", self.compose)
         self.assertEqual(environment["BOXOFFICE_LOCALSTACK_PORT"], str(settings.PLACES["localstack"].aws_port))
 
-    def test_what_runs_is_asked_for_under_the_same_port(self):
+    def test_the_check_for_running_services_uses_the_same_port(self):
         self.assertFalse(targets.DockerLocalStack().is_running())
         port = settings.PLACES["localstack"].aws_port
         self.assertEqual(self.called(), [f"{port} compose --file {self.COMPOSE_FILE} ps --quiet --status running"])
@@ -162,7 +162,7 @@ class Docker(unittest.TestCase):
 
 
 class Reports(unittest.TestCase):
-    def test_what_was_left_out_is_listed_once_under_its_reason(self):
+    def test_a_part_that_was_left_out_is_listed_once_under_its_reason(self):
         notes = [{"ability": "It hears", "leftOut": "a sound"}] * 2 + [{"ability": "It hears", "leftOut": "a word"}]
         found = platform_report.report([("It sees", True, "colours"), ("It speaks", False, "a greeting"), ("It walks", None, "a step (Error: no legs)")], notes)
         for line in (
@@ -203,6 +203,14 @@ class Deadlines(unittest.TestCase):
         reason = self.patience("CREATE_IN_PROGRESS").reason_to_give_up(601)
         for word in ("10 minutes", "CREATE_IN_PROGRESS", "make reset", "BOXOFFICE_DEPLOY_MINUTES"):
             self.assertIn(word, reason)
+
+    def test_progress_counts_what_was_created(self):
+        with tempfile.TemporaryDirectory(dir=settings.LOCAL) as folder:
+            log = Path(folder) / "sam-deploy.log"
+            log.write_text("Uploading to a bucket\n")
+            self.assertEqual(deployment.resources_created(log), "Uploading to a bucket")
+            log.write_text("CREATE_IN_PROGRESS  AWS::IAM::Role  GetD\n                    ocs\nCREATE_COMPLETE  AWS::IAM::Role  GetD\n          ocs\n")
+            self.assertEqual(deployment.resources_created(log), "1 resources created")
 
     def test_a_command_that_is_given_up_is_ended(self):
         with tempfile.TemporaryDirectory(dir=settings.LOCAL) as folder, mock.patch.object(console, "LOGS", Path(folder)):
