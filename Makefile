@@ -21,13 +21,13 @@ build: ## Compile and package every function
 up: ## Start everything, deploy, wait until healthy, print the API's address
 	@$(STACK) up
 
-down: ## Stop everything, or what TARGET names
+down: ## Stop everything, or only TARGET
 	@$(STACK) down
 
 reset: ## Empty the stack and deploy it afresh, without rebuilding
 	@$(STACK) reset
 
-status: ## Say what runs and where
+status: ## Say what runs, and where
 	@$(STACK) status
 
 logs: ## Follow the functions' logs (FUNCTION=create-ticket for one of them)
@@ -85,7 +85,7 @@ audit: ## Check every dependency: advisories, licences, duplicates, sources (OFF
 sizes: ## Print each function's size, and fail if one is over 4 MB zipped
 	@$(STACK) build && python3 scripts/sizes.py
 
-release: ## Make what is released, for this machine's architecture (ARCHITECTURE=arm64 or x86_64): zips, bill of materials, hashes
+release: ## Make a release for this machine's architecture (ARCHITECTURE=arm64 or x86_64): zips, bill of materials, hashes
 	@python3 scripts/release.py $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 reproduce: ## Build the last commit twice from nothing, and compare the bytes

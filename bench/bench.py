@@ -54,7 +54,7 @@ class Contender:
     name: str
     command: list[str]
     environment: dict[str, str]
-    files: list[Path]  # what its archive would hold
+    files: list[Path]  # those that its archive would hold
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def run(runs: int, warm: int) -> dict:
     tables = {name: function_environment("create-ticket")[name] for name in ("INVENTORY_TABLE", "TICKETS_TABLE", "PAYMENTS_TABLE", "EVENTS_TABLE")}
     with copies.of_tables(stack.aws, tables, workload.arena) as copied:
         contenders = [replace(one, environment=one.environment | copied) for one in peers("create-ticket")]
-        # Each order has a key of its own.
+        # Every order needs its own idempotency key.
         compared["create-ticket"] = take_turns(
             "create-ticket", contenders, lambda _, number: workload.events("create-ticket", number), min(runs, 9), min(warm, 50), "201",
         )
@@ -109,7 +109,7 @@ def run(runs: int, warm: int) -> dict:
 
 
 def take_turns(what: str, contenders: list[Contender], events: Callable[[str, int], list[dict]], runs: int, warm: int, only: str = SUCCEEDED) -> dict[str, dict]:
-    """Every contender with the events it is given by its name, one after the other in each round."""
+    """Measures every contender with the events for its name, one contender after the other in each round."""
     measured: dict[Contender, list[Measured]] = {contender: [] for contender in contenders}
     for round_number in range(runs):
         progress(f"{what}, round {round_number + 1} of {runs}")
@@ -122,7 +122,7 @@ def progress(text: str) -> None:
     print(f"  … {text}", file=sys.stderr, flush=True)
 
 
-# What is measured
+# Contenders
 
 
 @cache
@@ -142,7 +142,7 @@ def deployed() -> dict[str, dict[str, str]]:
 
 
 def function_environment(name: str) -> dict[str, str]:
-    """What Lambda would give the function, and its own variables as they are deployed."""
+    """The environment that Lambda would give the function, with its own variables as they are deployed."""
     return deployed()[name] | {
         "PATH": os.defpath, "LANG": "C.UTF-8", "AWS_ENDPOINT_URL": AWS_ENDPOINT, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_NAME": name, "_HANDLER": name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -160,7 +160,7 @@ def peers(function: str) -> list[Contender]:
     environment = function_environment(function)
     python, node, module = HERE / "peers/python", PEER_NODE, function.replace("-", "_")
     packages = next((PEER_VENV / "lib").glob("python*")) / "site-packages"
-    # A function's archive holds the handler and what the runtime does not bring: Lambda's own images have the SDK, those of one's own do not.
+    # A function's archive holds the handler and the packages that the runtime lacks: Lambda's own images have the SDK, custom images do not.
     python_files = [python / f"{module}.py", *(packages / name for name in (
         "awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "simplejson", "snapshot_restore_py", "urllib3",
     ))]
@@ -178,7 +178,7 @@ def peers(function: str) -> list[Contender]:
 
 
 def set_up_peers() -> None:
-    """Installs what the peers run on, unless it is there."""
+    """Installs the runtimes and packages of the peers, unless they are there."""
     requirements = HERE / "peers/python/requirements.txt"
     node_files = [HERE / "peers/node" / name for name in ("package.json", "package-lock.json", "get-inventory.mjs", "create-ticket.mjs")]
     wanted = fingerprint.of([requirements, *node_files], sys.version, str(LOCAL))
@@ -198,13 +198,13 @@ def set_up_peers() -> None:
 
 
 def reads_first(names: list[str]) -> list[str]:
-    """What changes something keeps the stack busy afterwards."""
+    """Sorts functions that only read before those that write: a write keeps the stack busy afterwards."""
     reads = {name for name, (method, *_) in calls().items() if method == "GET"}
     return sorted(names, key=lambda name: name not in reads)
 
 
 def invocations(name: str, workload: Workload, runs: int, warm: int) -> dict:
-    """A function's own event, handed to it again and again, in some processes; nothing for a function that is not asked."""
+    """Invokes a function with its own event again and again, in `runs` processes; empty for a function that the bench does not invoke."""
     progress(f"invocations of {name}")
     events = [workload.events(name, warm + 1) for _ in range(runs)]
     if not all(events):
@@ -213,7 +213,7 @@ def invocations(name: str, workload: Workload, runs: int, warm: int) -> dict:
     return of_invocations(all_of_it) | {"answers": sum((one.answers for one in all_of_it), Counter())}
 
 
-# What came of it
+# The report
 
 
 def spread(values: list[float]) -> dict[str, float]:

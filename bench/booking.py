@@ -1,8 +1,8 @@
 """Where the time of a request goes, and how many bookings a second the local stack makes beside the raw rate of its store.
 
-One at a time: through the API, the same event given to the function's own process (no gateway, no emulator around it), and what of that the process ran. What is
-left of each difference is the emulator's gateway and Lambda, and waiting for the store. Eight at once: bookings through the API, and transactions of as many items straight to the
-store, in turns.
+One request at a time, three figures: through the API; the same event given to the function's own process, without gateway or emulator; and that process's own
+processor time. The first difference is the emulator's gateway and Lambda, the second is waiting for the store. Eight at once, in turns: bookings through the
+API, and transactions of as many items straight to the store.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from runtime_api import measure
 from workload import Workload
 
 AT_ONCE, ROUNDS, SECONDS = 8, 3, 5
-# What a booking writes: key, ticket, payment, reservation, shard, three events.
+# Items that a booking writes: key, ticket, payment, reservation, shard, three events.
 ITEMS = 8
 RAW = "bench-raw"
 
@@ -64,7 +64,7 @@ def shares(stack: Stack, workload: Workload, contenders: dict, number: int) -> d
 
 
 def rate(act) -> tuple[float, list[float]]:
-    """So many at once for some seconds: how many a second, and how long each took."""
+    """Runs `act` on several threads for some seconds; gives how many a second, and how long each took."""
     until = time.monotonic() + SECONDS
 
     def one_of_them(_: int) -> list[float]:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a booking costs on AWS, counted from real ones on the running stack.
+"""Counts what a booking costs on AWS, from real bookings on the running stack.
 
     cost.py
 
 Books three times through the API (paid at once and confirmed; declined and undone; refused because sold out) with a recorder between the functions and
-DynamoDB, and counts all that comes of it until nothing moves any more: Lambda calls with their billed time, state transitions, read and write units, events,
-mails, log. Times list prices (`prices.json`) that is what a million of them cost. The report goes to `.local/reports/cost.md` and `.json`.
+AWS, and counts everything that follows until the stack is idle: Lambda calls with their billed time, state transitions, read and write units, events,
+mails, log. Multiplied by list prices (`prices.json`), that is the cost of a million bookings. The report goes to `.local/reports/cost.md` and `.json`.
 """
 
 import argparse
@@ -34,14 +34,14 @@ from recorder import Call, Emulator, Recorder  # noqa: E402
 HERE = Path(__file__).resolve().parent
 RECORDED = ("DYNAMODB", "EVENTBRIDGE", "SFN", "SES", "SQS")
 QUIET_SECONDS, PATIENCE_SECONDS = 4, 90
-# What of a booking its buyer waits for; the rest follows in its own time.
+# The functions that a buyer waits for, besides the relay; the others run in their own time.
 ON_THE_WAY = ("create-ticket", "claim-saga", "verify-hold", "initiate-payment", "confirm-ticket")
 REPORT = re.compile(r"REPORT RequestId: (\S+)\s+Duration: ([\d.]+) ms\s+Billed Duration: ([\d.]+) ms\s+Memory Size: (\d+) MB")
 
 
 @dataclass
 class Counted:
-    """What one booking led to."""
+    """Everything that one booking caused."""
 
     name: str
     invocations: Counter = field(default_factory=Counter)
@@ -53,7 +53,7 @@ class Counted:
     api_requests: int = 1
 
     def quantities(self) -> dict[str, float]:
-        """By the names of `prices.json`."""
+        """Billed quantities, by the names of `prices.json`."""
         gigabyte_seconds = sum(self.billed_millis[name] / 1000 * self.memory[name] / 1024 for name in self.invocations)
         return {
             "apiRequest": self.api_requests,
@@ -117,7 +117,7 @@ class Stack:
         return self.request("POST", "/inventory", body, self.token)["id"]
 
     def table(self, name: str) -> str:
-        """What a table of infra/tables.yaml is called where it is deployed."""
+        """The deployed name of a table of infra/tables.yaml."""
         return next(table for table in self.aws.ask("DynamoDB_20120810.ListTables", {})["TableNames"] if name in table)
 
     # Functions
@@ -137,10 +137,10 @@ class Stack:
         request = urllib.request.Request(f"{AWS_ENDPOINT}/2015-03-31/functions/{function}/configuration", body, {"Content-Type": "application/json"}, method="PUT")
         LOOPBACK.open(request, timeout=30).read()
 
-    # What happened
+    # Logs and executions
 
     def lines(self, since: int) -> list[tuple[str, str]]:
-        """Every line of log since then: the function's name, and the line."""
+        """Every log line since that time: the function's name, and the line."""
         found = []
         groups = self.pages("Logs_20140328.DescribeLogGroups", {"logGroupNamePrefix": f"/aws/lambda/{STACK_NAME}-"}, "logGroups")
         for group in groups:
@@ -182,7 +182,7 @@ class Stack:
 
 
 def count(stack: Stack, recorder: Recorder, name: str, act) -> Counted:
-    """Does it, waits until nothing moves any more, and counts."""
+    """Runs `act`, waits until the stack is idle, and counts everything that `act` caused."""
     settle(stack, recorder)
     recorder.taken()
     known, since = stack.executions(), int(time.time() * 1000)
@@ -225,11 +225,11 @@ def bookings(stack: Stack, recorder: Recorder) -> list[Counted]:
     person = {"username": name, "email": f"{name}@cost.example", "password": "correct horse battery", "firstName": "Cost", "lastName": "Bench"}
     stack.request("POST", "/users", person)
     buyer = stack.request("POST", "/users/login", {"username": name, "password": person["password"]})["accessToken"]
-    # Counted is the sale of one big enough to have one shard, and one that has a price.
+    # `hall` has one shard and a price; `full` is sold out after its first booking.
     hall = stack.on_sale(f"Cost {uuid.uuid4()}", 90)
     full = stack.on_sale(f"Cost {uuid.uuid4()}", 1)
     book(full, 1, "pm_card_visa")
-    # So that every process of the booking runs and nothing that only a first call does is counted.
+    # Warm up every process of a booking, so that work which only a first call does is not counted.
     book(hall, 1, "pm_card_visa")
     book(hall, 1, "pm_card_chargeDeclined")
     return [
@@ -241,7 +241,7 @@ def bookings(stack: Stack, recorder: Recorder) -> list[Counted]:
 
 @contextmanager
 def recorded(stack: Stack) -> Iterator[Recorder]:
-    """A recorder between every function and what it asks of AWS, until the end."""
+    """Puts a recorder between every function and AWS, until the end of the block."""
     with Recorder(Emulator(AWS_ENDPOINT)) as recorder:
         originals = {function["FunctionName"]: function.get("Environment", {}).get("Variables", {}) for function in stack.functions()}
         try:

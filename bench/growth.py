@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How what a list costs grows with what is stored, on the running stack.
+"""Measures how the cost of a list grows with the number of stored items, on the running stack.
 
     growth.py [--tickets 100 10000 100000] [--events 1 10 100]
 
@@ -69,7 +69,7 @@ class Growing:
         return {"readUnits": statistics.median(units for units, _ in pages), "millis": round(statistics.median(millis for _, millis in pages), 2)}
 
     def far(self) -> str | None:
-        """Where about the thousandth page begins: a position is one whatever the size of the pages before it."""
+        """The cursor of about the thousandth page. It is reached by larger pages: a cursor does not depend on the size of the pages before it."""
         cursor = None
         for _ in range(FAR * LIMIT // STRIDE - 1):
             _, _, cursor = self.page(cursor, STRIDE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What an hourly `reconcile` costs a month, by how many bookings there ever were: reading all of them each time, and reading what moved (docs/adr/0037).
+"""Computes what an hourly `reconcile` costs a month, by how many bookings there ever were: reading all each time, or only those that moved (docs/adr/0037).
 
-Prices are bench/prices.json's. What a run reads follows from the access patterns; the sizes of items are measured ones of docs/cost.md, rounded up.
+Prices are those of bench/prices.json. The items that a run reads follow from the access patterns; their sizes are those measured in docs/cost.md, rounded up.
 """
 
 import argparse
@@ -20,7 +20,7 @@ ENTRY_KIB = 0.15
 
 @dataclass(frozen=True)
 class House:
-    """What a house sells: bookings there ever were, events to come, bookings of those, and bookings a month."""
+    """The sales of a house: past bookings, events to come with their shards and bookings, and bookings a month."""
 
     past: int
     events: int = 50
@@ -30,7 +30,7 @@ class House:
 
 
 def scanned(kib: float) -> float:
-    """Read units of so much, eventually consistent."""
+    """Read units for so many KiB, eventually consistent."""
     return kib / 8
 
 
@@ -43,7 +43,7 @@ def of_everything(house: House) -> float:
 
 def of_what_moved(house: House) -> tuple[float, float]:
     """Read and write units a month. Every booking is open for one run, proven in another; an event is counted anew while it sells, a quarter of the hours."""
-    lists = 4 * BUCKETS * 0.5  # of tickets, payments and both of sagas
+    lists = 4 * BUCKETS * 0.5  # the lists of tickets and payments, and both of sagas
     counters = house.events * (1 + house.shards / 4 + 0.5)
     runs = RUNS * (lists + counters)
     counted = RUNS / 4 * house.live * (2 * 0.5 + 2 * scanned(ENTRY_KIB))

@@ -1,7 +1,7 @@
 """Stands between the functions and the emulator, and writes down what they ask of AWS.
 
-A function's endpoints are told to it by its variables (`AWS_ENDPOINT_URL_<SERVICE>`), each with the function's name as its path: so a request says whose it is.
-Items are looked at before and after each write, for what a write costs depends on both (`units.py`).
+A function gets its endpoints by variables (`AWS_ENDPOINT_URL_<SERVICE>`), each with the function's name as its path, so that a request names its function.
+Items are read before and after each write, because the cost of a write depends on both (`units.py`).
 """
 
 import http.client
@@ -45,7 +45,7 @@ class Emulator:
         version = "1.0" if target.startswith("DynamoDB") or target.startswith("AWSStepFunctions") else "1.1"
         headers = {
             "Content-Type": f"application/x-amz-json-{version}", "X-Amz-Target": target,
-            # Nobody verifies it; its scope says which service and region are meant.
+            # No emulator verifies the signature; its scope names the service and the region.
             "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/any/aws4_request, SignedHeaders=host, Signature=0",
         }
         status, _, answer = self.send("POST", "/", json.dumps(body).encode(), headers)
@@ -99,7 +99,7 @@ class Recorder:
         return f"http://127.0.0.1:{self.server.server_port}/{function}"
 
     def taken(self) -> list[Call]:
-        """What was written down since the last time."""
+        """The calls recorded since the last `taken`."""
         with self.lock:
             calls, self.calls = self.calls, []
         return calls
@@ -159,7 +159,7 @@ class Recorder:
         consistent = request.get("ConsistentRead", False)
         match operation:
             case "DynamoDB.GetItem":
-                # What an answer leaves out by a projection is paid.
+                # Attributes that a projection leaves out are billed, too.
                 return reads_of(item_size(self.emulator.item(request["TableName"], request["Key"])), consistent)
             case "DynamoDB.Query":
                 return reads_of(sum(item_size(item) for item in answer.get("Items", [])), consistent)

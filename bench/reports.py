@@ -1,4 +1,4 @@
-"""Where what was measured goes."""
+"""Writes reports to `.local/reports/`."""
 
 import json
 

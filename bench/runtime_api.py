@@ -32,7 +32,7 @@ class Measured:
     warm: list[float] = field(default_factory=list)
     warm_cpu: float = 0.0  # of one warm invocation
     peak_memory: int = 0
-    answers: Counter[str] = field(default_factory=Counter)  # HTTP statuses; `done` or `failed` of what is no call of the API
+    answers: Counter[str] = field(default_factory=Counter)  # HTTP statuses; `done` or `failed` for a function that is not called by the API
 
 
 class Connection:
@@ -180,5 +180,5 @@ def kind_of(succeeded: bool, body: bytes) -> str:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What all its threads have run, to the nanosecond (`/proc/…/stat` counts ticks of ten milliseconds)."""
+    """Processor time of all threads of a process, to the nanosecond (`/proc/…/stat` counts ticks of ten milliseconds)."""
     return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9

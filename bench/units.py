@@ -1,9 +1,9 @@
-"""What a request to DynamoDB costs, by DynamoDB's own rules.
+"""Computes the cost of a request to DynamoDB, by DynamoDB's own rules.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html (sizes),
 …/read-write-operations.html (units), …/GSI.html#GSI.ThroughputConsiderations (indexes), …/transaction-apis.html (transactions).
 
-Counted here and not asked of the emulator (`ReturnConsumedCapacity`), whose answer is a guess of its own.
+Computed here because an emulator's own answer (`ReturnConsumedCapacity`) is a guess.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ WRITE_BYTES, READ_BYTES = 1024, 4096
 
 
 def value_size(value: dict) -> int:
-    """Of one attribute's value, without its name."""
+    """The size of an attribute's value, without its name, in bytes."""
     (kind, inside), = value.items()
     match kind:
         case "S":
@@ -51,7 +51,7 @@ def reads_of(size: int, consistent: bool) -> float:
 
 @dataclass(frozen=True)
 class Index:
-    """A global secondary index: what of an item it has."""
+    """A global secondary index, and the attributes that it projects."""
 
     name: str
     keys: tuple[str, ...]

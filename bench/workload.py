@@ -1,8 +1,8 @@
-"""What each function is asked in the bench: for every function an event that it gets in its real life.
+"""The events with which the bench invokes each function, as the function gets them in production.
 
-Calls of the API are made from its document (`api/openapi.json`), with ids of things that are there. What changes something is asked for something that is not,
-unless asking often is harmless; an answer's status is reported with its time. Steps of the machines get what real executions gave them: they are safe to repeat. Consumers of
-the event store's stream get an event of it.
+Calls of the API are made from its document (`api/openapi.json`), with ids that exist. A call that writes gets an id that does not exist,
+unless repeating it is harmless; an answer's status is reported with its time. Steps of the machines get the input of a real execution: they are safe to repeat.
+Consumers of the event store's stream get an event of it.
 """
 
 import json
@@ -16,11 +16,11 @@ from boxoffice_local.settings import ADMIN, ADMIN_PASSWORD, ROOT
 from cost import Stack
 
 Event = dict
-# Asked with what is refused before anything is read: else the one locked the ADMIN out, and the other sent every event once more.
+# Called with a body that is refused before anything is read: otherwise the first would lock the ADMIN out, and the second would send every event again.
 REFUSED_AT_THE_DOOR = {"change-password", "replay-events"}
-# A walk over all tables, and what starts it; the function with which the first ADMIN is made; what makes of a booking a case for a person.
+# Not invoked: a walk over all tables and the function that starts it, the one that makes the first ADMIN, and the one that records a stuck booking.
 UNASKED = {"reconcile", "start-reconcile", "create-admin", "record-stuck-booking"}
-# Pages, which are not in the API's document: each as somebody reads it who has no cookie.
+# Pages, which are not in the API's document: each as a visitor without a cookie gets it.
 PAGES = {"show-shop": "/shop", "show-order": "/shop/orders", "admit-buyer": "/shop/session"}
 FORWARDS = ("verify-hold", "initiate-payment", "await-payment", "expire-payment", "renew-hold", "confirm-ticket")
 BACKWARDS = ("revoke-admissions", "reverse-payment", "release-hold", "cancel-ticket")
@@ -34,7 +34,7 @@ class Workload:
         self.stack = stack
         self.numbers = count()
         name = f"Bench {uuid.uuid4()}"
-        # One that an evening sells, and one for all that the bench books.
+        # `hall` has the size of an evening's event; `arena` has room for everything that the bench books.
         self.hall, self.arena = stack.on_sale(name, 400), stack.on_sale(f"{name}, arena", 40_000)
         paid, declined = self.book("pm_card_visa", "CONFIRMED"), self.book("pm_card_chargeDeclined", "CANCELLED")
         payment = stack.request("GET", f"/payments/ticket/{paid}", token=stack.token)
@@ -77,7 +77,7 @@ class Workload:
             time.sleep(0.2)
 
     def booking_steps(self, paid: str, declined: str) -> dict[str, Event]:
-        """What the booking saga gives its steps (`statemachines/booking-saga.asl.json`): forwards of a booking that was paid, backwards of one that was declined."""
+        """The input of the booking saga's steps (`statemachines/booking-saga.asl.json`): a paid booking going forwards, a declined one going backwards."""
         forwards, backwards = self.execution_about(paid, self.stack.machines[0]), self.execution_about(declined, self.stack.machines[0])
         metadata, execution = forwards["detail"]["metadata"], forwards["arn"]
         claim = {
@@ -91,7 +91,7 @@ class Workload:
         }
 
     def notification_steps(self) -> dict[str, Event]:
-        """What the notification queue gives its function, of a message that was sent."""
+        """The event that the notification queue gives its function, for a message that was already sent."""
         notification = self.stack.request("GET", f"/notifications/{self.ids['notifications']}", token=self.stack.token)
         event = self.event_called(notification["eventId"])
         now = str(int(time.time() * 1000))
@@ -115,7 +115,7 @@ class Workload:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def execution_about(self, identifier: str, machine: str) -> Event:
-        """The execution that names this: the event it began with, and what its first step made of it."""
+        """The execution whose first result contains this id: its ARN, the event it began with, and the booking of its first step."""
         for execution in self.stack.executions()[machine]:
             history = self.stack.pages("AWSStepFunctions.GetExecutionHistory", {"executionArn": execution, "maxResults": 10}, "events", 1)
             first = next((json.loads(event["taskSucceededEventDetails"]["output"]) for event in history if event["type"] == "TaskSucceeded"), None)
@@ -160,7 +160,7 @@ class Workload:
         reads = method == "GET"
         kind = path.split("/")[1]
         parameters = {name: self.value(name, kind, reads) for name in placeholders(path)}
-        # Who logs out is out: each time another session.
+        # A log-out ends its session, so each one gets a session of its own.
         token = self.stack.request("POST", "/users/login", log_in())["accessToken"] if function == "logout" else self.stack.token
         wanted = QUERY | ({"status": "RUNNING"} if function == "list-sagas" else {})
         query = {name: wanted[name] for name in query if name in wanted}
@@ -170,7 +170,7 @@ class Workload:
         if name == "status":
             return {"tickets": "CONFIRMED", "payments": "SUCCESS", "notifications": "SENT"}[kind]
         value = self.ids[kind] if name == "id" else self.parameters[name]
-        # An id of the same form, of nothing that is there.
+        # An id of the same form that does not exist.
         return value if is_there or "_" not in value else value[:-12] + uuid.uuid4().hex[:12]
 
     def body(self, function: str, example: dict | None) -> dict | None:
@@ -191,7 +191,7 @@ class Workload:
 
 
 def given_to(execution: Event) -> Event:
-    """What every step of a booking gets."""
+    """The input that every step of a booking gets."""
     metadata = execution["detail"]["metadata"]
     return {"booking": execution["booking"], "trace": {"correlationId": metadata["correlationId"], "causationId": metadata["eventId"]}, "retries": 0}
 

@@ -6,7 +6,7 @@
     stack.py up        all of it: set up, build, start, deploy, wait until healthy
     stack.py down      stop everything; with TARGET set, that target alone
     stack.py reset     empty state, freshly deployed, nothing rebuilt
-    stack.py status    what runs, and where
+    stack.py status    say what runs, and where
     stack.py logs      the functions' logs (--function NAME, --follow), or --servers for the servers' own
     stack.py run -- COMMAND ...   a command in the stack's environment (AWS endpoint, tools, cargo flags)
 
@@ -68,7 +68,7 @@ def down() -> None:
 
 
 def stop(target: str) -> bool:
-    """Whatever this target has running, however it was started: a setting may have changed since."""
+    """Stops everything that this target has running, also if it was started with another setting; says whether anything ran."""
     stopped = processes.stop_all(PLACES[target])
     if target == "localstack" and targets.docker_answers():
         stopped = targets.DockerLocalStack().stop() or stopped

@@ -3,7 +3,7 @@
 
 cargo-deny and cargo-audit both ask RustSec's database, which is on GitHub; without it the run fails, rather than pass by not looking.
 
-    audit.py [--offline]     --offline: what needs no database; says what it left out
+    audit.py [--offline]     --offline: only the checks that need no database; says which it left out
 """
 
 import argparse

@@ -43,7 +43,7 @@ def require(*names: str) -> None:
 
 
 def llvm(tool: str) -> str:
-    """A program of the LLVM that this toolchain's compiler is made of: no other reads what it writes."""
+    """A program of this toolchain's own LLVM, since no other version reads the compiler's coverage data."""
     found = sysroot() / "lib" / "rustlib" / host() / "bin" / tool
     if not found.exists():
         run_logged("LLVM's tools", ["rustup", "component", "add", "llvm-tools"], "setup-llvm-tools")
@@ -61,5 +61,5 @@ def host() -> str:
 
 
 def rustc(*arguments: str) -> str:
-    """What the checkout's own compiler says of itself."""
+    """The output of the compiler that this checkout uses, for these arguments."""
     return subprocess.run(["rustc", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -5,8 +5,8 @@ Once as an ADMIN, who is let in everywhere, and once as two USERs who must not s
 undocumented status, header or content type, a body that is not what its schema says, bad data that is accepted, good data that is
 refused, and a call that needs a token and is served without one.
 
-Where the platform's gateway refuses in a form of its own, and not in the template's, those answers are looked at for their status alone, and counted into the
-platform's report. What functions answer is checked in every part, everywhere.
+Where the platform's gateway refuses in its own form instead of the template's, only the status of those answers is checked, and they are counted in the
+platform's report. An answer of a function is checked in full on every platform.
 
     contract.py [--seconds 150] [--seed N]     --seconds: for both runs together
 """
@@ -62,7 +62,7 @@ class Api:
 
 
 class Person:
-    """A user of this run alone: what becomes of them is nobody's loss."""
+    """A user that only this run uses, so that it may change or delete them."""
 
     def __init__(self, api: Api, name: str) -> None:
         self.name = f"{name}-{secrets.token_hex(6)}"
@@ -107,7 +107,7 @@ def run_as(title: str, api: Api, people: list[Person], seconds: int, seed: int |
 
 
 def foreign_answers() -> list[str]:
-    """What was not checked of the gateway's own answers, by status: never more than their form."""
+    """The checks that were skipped for the gateway's own answers, by status: never more than their form."""
     statuses = Counter(FOREIGN.read_text().split()) if FOREIGN.exists() else Counter()
     return [
         f"the API's contract: headers, content type and body of {count} findings about the gateway's own {status}; its status was checked"

@@ -22,8 +22,8 @@ from boxoffice_local.console import StepFailed, say
 from boxoffice_local.settings import LOCAL
 from test import END_TO_END
 
-# The domain: what a wrong line in breaks a promise to a buyer. One list; what is in no group is counted by nobody, and `main` refuses such a file.
-# The first that fits takes the file.
+# The domain: code in which a wrong line breaks a promise to a buyer. A file that is in no group would not be counted, so `main` refuses it.
+# A file belongs to the first group that matches it.
 GROUPS = [
     ("left out", "functions/*/src/main.rs", "wiring, an arm for each function; every end-to-end test runs them, in processes of their own"),
     ("left out", "**/build.rs", "runs in the compiler"),
@@ -45,7 +45,7 @@ TESTS = re.compile(r"^\s*#\[cfg\(test\)\]\s*\n(?:\s*#\[[^\n]*\n)*\s*(?:pub(?:\([
 
 @dataclass
 class File:
-    """What the tests ran of one file."""
+    """The lines of one file that the tests ran."""
 
     path: str
     group: str
@@ -120,7 +120,7 @@ def report(files: list[File], threshold: float) -> str:
 
 def environment() -> dict[str, str]:
     variables = cargo_tools.with_tools()
-    # Of this machine only, and never mixed with what `make build` compiled: cargo-llvm-cov has a target folder of its own.
+    # Compiles for this machine only, and apart from `make build`: cargo-llvm-cov has its own target folder.
     variables.pop("CARGO_BUILD_TARGET", None)
     variables.pop("RUSTFLAGS", None)
     return variables | STORE_TESTS | {
@@ -138,10 +138,10 @@ def llvm_cov(*arguments: str) -> None:
 
 
 def run_tests(packages: list[str]) -> str:
-    """Runs them, and gives what they ran as lcov."""
+    """Runs the tests; gives their coverage as lcov."""
     selection = [word for name in packages for word in ("--package", name)] or ["--workspace", "--exclude", END_TO_END]
     heading("Tests, with coverage")
-    # Programs of an earlier version would count lines where they were then.
+    # A program of an earlier build would count lines at their old places.
     llvm_cov("clean", "--workspace")
     llvm_cov("--no-report", "--locked", *selection, "--lib", *([] if packages else ["--test", "*"]), "--no-fail-fast")
     OUTPUT.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def with_servers(packages: list[str]) -> str:
 
 
 def verdict(files: list[File], threshold: float) -> str | None:
-    """What is wrong, if something is."""
+    """The reason to fail, or None."""
     if strays := [file.path for file in files if not file.group]:
         return f"In no group of scripts/coverage.py: {', '.join(strays)}"
     percent = total([file for file in files if file.group == GATED])[2]
@@ -165,7 +165,7 @@ def verdict(files: list[File], threshold: float) -> str | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Which lines the unit and store tests run.")
+    parser = argparse.ArgumentParser(description="Says which lines the unit and store tests run.")
     parser.add_argument("--package", nargs="+", default=[], metavar="NAME", help="these packages' unit tests alone")
     parser.add_argument("--threshold", type=float, default=90, help="the least percentage of the domain's lines")
     parser.add_argument("--html", action="store_true", help="the lines themselves, in .local/coverage/html/")
@@ -175,7 +175,7 @@ def main() -> None:
         cargo_tools.require("cargo-llvm-cov")
         files = read_lcov(with_servers(options.package))
         if options.package:
-            # What is compiled because it is depended on is not what was asked about.
+            # The report also covers the packages' dependencies, which are not asked about.
             asked = tuple(f"{folder}/" for folder in folders(options.package))
             files = [file for file in files if file.path.startswith(asked)]
         if options.html:
@@ -191,7 +191,7 @@ def main() -> None:
 
 
 def folders(packages: list[str]) -> list[str]:
-    """Where these packages are."""
+    """The folders of these packages."""
     manifests = {re.search(r'^name = "([^"]+)"', file.read_text(), re.MULTILINE)[1]: file for file in ROOT.glob("*/**/Cargo.toml") if ".local" not in file.parts}
     return [str(manifests[name].parent.relative_to(ROOT)) for name in packages]
 

@@ -39,7 +39,7 @@ def for_features(manifest: str) -> set[str]:
 
 
 def sources(folder: Path) -> str:
-    """What the compiler reads of a crate: not the crates below its folder."""
+    """The source text of a crate, without that of crates below its folder, and without comments."""
     below = {manifest.parent for manifest in folder.rglob("Cargo.toml")} - {folder}
     files = (file for file in folder.rglob("*.rs") if not SKIPPED & set(file.relative_to(folder).parts) and not below & set(file.parents))
     return "\n".join(re.sub(r"//.*", "", file.read_text()) for file in files)

@@ -42,9 +42,10 @@ BANNED = (
     (r"[Hh]eld to (?!available|sold)(?:the|its|it|what|by)\b", "checked against"),
     (r"do not go together", "do not match"),
     (r"no refusal of ours", "say who refuses"),
-    (r"\bfn (?:what|who|whoever)_\w+", "a name that states a behaviour"),
+    (r"\b(?:fn |def test_)(?:what|who|whoever|whatever)_\w+", "a name that states a behaviour"),
     (r"[Ww]hat (?:went|goes) wrong on the way", "the cause"),
-    (r"^\s*//[/!] (?:What|Who|Whoever|Whose|Which|Of)\b", "a comment that begins with its subject"),
+    (r"^\s*(?://[/!]?|#) (?:What|Who|Whoever|Whatever|Whose|Which|Of)\b(?!.*\?)", "a comment that begins with its subject"),
+    (r'^\s*(?:"description": "|""")(?:What|Who|Whoever|Whatever|Whose|Of)\b(?!.*\?)', "a sentence that begins with its subject"),
 )
 # An address in this project's own repository, whatever its name was when the line was written.
 OWN_ADDRESS = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+(?=/(?:blob/main/(?:docs|events)/|security/advisories))")
@@ -60,7 +61,7 @@ PROSE = {".rs", ".md", ".yaml", ".yml", ".py", ".toml", ".json", ".html", ".mjs"
 
 @dataclass(frozen=True)
 class Finding:
-    """What breaks a rule, and where."""
+    """A violation of a rule, and its place."""
 
     place: str
     line: int
@@ -76,7 +77,7 @@ def cited(text):
 
 
 def missing(root, names):
-    """Which of these files, or of the functions behind them, are not there."""
+    """The files that are not there, or that lack the function behind `::`."""
     for name in names:
         path, _, function = name.partition("::")
         if not (root / path).exists():
@@ -287,7 +288,7 @@ def targets(root):
 
 
 def commands(root):
-    """What `boxoffice` understands: each command with its own commands, and every option there is."""
+    """The commands that `boxoffice` understands, each with its subcommands, and every option there is."""
     main = (root / "cli/src/main.rs").read_text()
     found = {}
     for variant, module, kind in re.findall(r"^\s{4}(\w+)\(command::(\w+)::(\w+)\)", main, re.MULTILINE):
@@ -406,7 +407,7 @@ def saga_states(root):
 
 
 def current(root):
-    """What is generated is as it would be generated now."""
+    """Every generated part is what would be generated now."""
     made = {generated.CATALOGUE: lambda _: generated.catalogue(root), generated.DEPLOYING: lambda page: generated.with_parameters(page, generated.parameters(root))}
     how = {generated.CATALOGUE: "events", generated.DEPLOYING: "parameters"}
     for place, make in made.items():

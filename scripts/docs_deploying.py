@@ -19,11 +19,11 @@ import docs_generated as generated
 import template_yaml
 
 GUIDE = "docs/deploying.md"
-# The section whose commands deploy again what is deployed.
+# The section whose commands deploy over an existing stack.
 UPGRADE = "## Upgrading"
 # The section that names what a reader needs, and the file that pins what this checkout uses.
 BEFORE, PINNED = "## Before", "localstack/requirements/tools.txt"
-# What a call needs that no machine has by itself, by the words in that section. cargo-lambda links with Zig, which `cargo install` does not bring.
+# The programs that a call needs, as that section names them. cargo-lambda links with Zig, which `cargo install` does not bring.
 NEEDS = (
     (("aws",), ("AWS CLI",)),
     (("sam",), ("SAM CLI",)),
@@ -31,7 +31,7 @@ NEEDS = (
     (("cargo", "lambda"), ("cargo-lambda", "Zig")),
 )
 TARGETS = {"--arm64": "aarch64-unknown-linux-gnu"}
-# What a new account holds back without refusing a call, by the action of the template that meets it: what the guide must say.
+# Limits that a new account applies without refusing a call, by the template's action that meets them: the words that the guide must have.
 HELD_BACK = {
     "ses:SendEmail": ("sandbox", "request-production-access"),
     "sns:Publish": ("spending limit of 1 USD a month", "channels-sms-awssupport-spend-threshold", "SENT, and nothing arrives"),
@@ -40,7 +40,7 @@ WALK_SECONDS = 60
 NAMED_VALUE = re.compile(r"([A-Z][A-Za-z]*[a-z][A-Za-z]*)=(\S*)")
 
 # A note of a call has the line in the page, the variables that decide where the call goes, and its words, each ended by a unit separator; a record separator ends
-# the note. Of a program's answers, the page uses a value, a list or a document.
+# the note. An answer is the value, list or document that the page goes on with.
 STAND_INS = r"""
 set -euo pipefail
 PATH=
@@ -213,7 +213,7 @@ def deployment(root):
 
 
 def prerequisites(root):
-    """What the deployment guide's commands need is in its section on what one needs, in the versions that this checkout is built with."""
+    """The deployment guide lists every program that its commands need, in the version that this checkout is built with."""
     page = (root / GUIDE).read_text()
     section, calls = page.partition(BEFORE)[2].partition("\n## ")[0], walk(root)[0]
     for words, names in NEEDS:

@@ -8,7 +8,7 @@ import template_yaml
 CATALOGUE = "docs/events.md"
 DEPLOYING = "docs/deploying.md"
 BEGIN, END = "<!-- parameters: made by `python3 scripts/docs.py parameters` -->", "<!-- end of parameters -->"
-# What kinds of text are called, by their pattern.
+# Names for kinds of text, by their pattern.
 TEXTS = {
     r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$": "instant",
     r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "mail address",
@@ -18,7 +18,7 @@ MATCH_ARM = re.compile(r'^\s*"[A-Z]\w+"(?:\s*\|\s*"[A-Z]\w+")*\s*=>', re.MULTILI
 
 
 class Missing(ValueError):
-    """What a generated part needs and cannot find."""
+    """A source that a generated part needs is missing, or cannot be described."""
 
 
 def template(root):
@@ -96,7 +96,7 @@ def rules(root):
 
 
 def consumers(root):
-    """Who hears each event on the bus, and when only some of them: (source, type) to (who, condition)."""
+    """The consumers of each event on the bus: (source, type) to (consumer, condition)."""
     heard = {}
     for pattern, target in rules(root):
         unknown = set(pattern) - {"source", "detail-type", "detail"}
@@ -127,7 +127,7 @@ def resolved(schema, part):
 
 
 def kind(part):
-    """What a value may be, in words."""
+    """The type of a value, in words."""
     if "const" in part:
         return f"`{json.dumps(part['const'])}`"
     if "enum" in part:
@@ -217,11 +217,11 @@ def catalogue(root):
         )
     first = next(iter(events.values()))[0]
     common = resolved(first, first["properties"]["metadata"])
-    # What every event has in common is said once; what differs between types is said in general.
+    # The metadata that all events share is documented once; a field that differs between types is described in general.
     general = {
         "eventType": ("text", "The type."),
         "schemaVersion": ("integer, at least 1", "The version of the type's schema."),
-        "aggregateId": ("the aggregate's id", "What the event is about."),
+        "aggregateId": ("the aggregate's id", "The aggregate that changed."),
         "aggregateVersion": ("integer, at least 1", "The event's number within its aggregate: from 1, without gaps."),
     }
     metadata = []

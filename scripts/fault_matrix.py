@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The fault matrix: every task of the deployed booking saga, and everything that can go wrong with it.
 
-    fault_matrix.py [--sample]      --sample: some cells, in which every state and every fault is
+    fault_matrix.py [--sample]      --sample: fewer cells, with every state and every fault at least once
 
 Puts fault injectors in front of the running stack's saga, runs the program `fault_matrix` of `tests/`, and takes the injectors away again, however it
 ended. The grid is printed, and left in `.local/reports/`.
@@ -26,7 +26,7 @@ def injectors(command: str, title: str) -> None:
 
 def run(program: list[str], sample: bool) -> bool:
     """Runs the program with the injectors in place; says whether it passed."""
-    # What a run before this one left, should it have been killed: its injectors first, then its notes.
+    # Leftovers of an earlier run that was killed: its injectors first, then its notes.
     injectors("remove", "earlier injectors removed")
     shutil.rmtree(FOLDER, ignore_errors=True)
     variables = {"BOXOFFICE_FAULTS": str(FOLDER), "BOXOFFICE_FAULT_MATRIX": "sample" if sample else "whole"}
@@ -39,7 +39,7 @@ def run(program: list[str], sample: bool) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sample", action="store_true", help="some cells, in which every state and every fault is")
+    parser.add_argument("--sample", action="store_true", help="fewer cells, with every state and every fault at least once")
     options = parser.parse_args()
     # Built by cargo here; `scripts/test.py` has built it already, and calls `run`.
     program = ["cargo", "test", "--package", "boxoffice-e2e", "--test", "fault_matrix", "--", "--nocapture"]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Gives every fuzz target (fuzz/) inputs for a while, guided by the coverage they reach, and says what came of it.
+"""Runs every fuzz target (fuzz/) for a while, guided by coverage, and reports the results.
 
 Builds `boxoffice-fuzz` with libFuzzer and coverage of this workspace's crates; the SDK stays as it was compiled. Begins with the targets' seeds, what the
 repository keeps (fuzz/corpus/) and what earlier runs here found (.local/fuzz/). An input that makes a target fail ends that target's turn, is kept in
 .local/fuzz/<target>.findings/, and fails the run.
 
-    fuzz.py [--seconds 60] [--target NAME] [--keep]     --keep: some of the least inputs that reach as far go to fuzz/corpus/
+    fuzz.py [--seconds 60] [--target NAME] [--keep]     --keep: writes some inputs of the least set with the same coverage to fuzz/corpus/
 """
 
 import argparse
@@ -29,13 +29,13 @@ WRAPPER = ROOT / "scripts" / "rustc_with_coverage.sh"
 PROGRESS = 15  # seconds between two lines of progress
 LONGEST_INPUT = 4096
 SLOW = 10  # seconds that no input may take
-# Of what is kept: enough to begin with, and little enough for a repository.
+# Limits for fuzz/corpus/: enough inputs to begin with, few and short enough for a repository.
 KEPT_INPUTS, KEPT_LENGTH = 100, 400
 
 
 @dataclass
 class Turn:
-    """What came of one target."""
+    """The result of one target."""
 
     target: str
     seconds: float = 0
@@ -114,7 +114,7 @@ def take_turn(program: str, target: str, seconds: int) -> Turn:
 
 
 def read(turn: Turn, log: str) -> None:
-    """What libFuzzer's lines say: `#4096 pulse cov: 1503 ft: 5010 corp: 321/12Kb …`."""
+    """Reads the figures from libFuzzer's log: `#4096 pulse cov: 1503 ft: 5010 corp: 321/12Kb …`."""
     lines = re.findall(r"^#(\d+)\s.*?cov: (\d+).*?corp: (\d+)/", log, re.MULTILINE)
     if lines:
         turn.executions, turn.coverage, turn.corpus = map(int, lines[-1])
@@ -127,7 +127,7 @@ def describe(turn: Turn) -> str:
 
 
 def keep(program: str, target: str) -> None:
-    """Of the least inputs that reach as far, writes some of every length into the repository, a line each."""
+    """Reduces the inputs to the least set with the same coverage, and writes some of every length to fuzz/corpus/, one a line."""
     folder, least = WORK / target, WORK / f"{target}.least"
     shutil.rmtree(least, ignore_errors=True)
     least.mkdir()

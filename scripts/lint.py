@@ -49,14 +49,14 @@ def checks() -> list[tuple[str, list[str]]]:
             *[file for file in files("infra/*.yaml") if file != NO_TEMPLATE],
         ]),
         ("SAM template", [tool("sam"), "validate", "--lint", "--template-file", "template.yaml"]),
-        # What cfn-lint does not know: alarms and their runbooks, dead-letter queues, who may do what (infra/policies.yaml).
+        # Rules that cfn-lint lacks: alarms and their runbooks, dead-letter queues, permissions (infra/policies.yaml).
         ("Template rules", [python("tools"), "-m", "unittest", "discover", "--start-directory", "infra/tests"]),
         ("Documentation", [sys.executable, "scripts/docs.py", "check"]),
         ("Unused dependencies", [sys.executable, "scripts/dependencies.py"]),
         ("Tests of these checks", [sys.executable, "-m", "unittest", "discover", "-s", "scripts/tests"]),
         ("Tests of the bench", [sys.executable, "-m", "unittest", "discover", "-s", "bench/tests"]),
         ("Spelling", [linter("typos"), "--format", "brief"]),
-        # Offline: what the audits that ask GitHub would add is not known here.
+        # Offline: without the audits that ask GitHub.
         ("Workflows", [linter("zizmor"), "--offline", "--quiet", ".github"]),
         # Resources are filled in by the template, so they are not ARNs yet.
         ("State machines", [

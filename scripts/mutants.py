@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Changes the domain's decisions one at a time, and looks whether a unit test notices. What survives is a rule that no test holds.
+"""Changes the domain's decisions one at a time, and looks whether a unit test notices. A change that survives is a rule that no test holds.
 
-    mutants.py [--file PATH ...] [--list] [--jobs 1]     --list: what would be changed
+    mutants.py [--file PATH ...] [--list] [--jobs 1]     --list: list the changes, and try none
 
-The unit tests alone: they say what the domain decides, and each change links one program. Whatever only a store test or an end-to-end test would notice is
-listed as surviving. `.cargo/mutants.toml` has what is never changed. The report goes to `.local/mutants/mutants.out/`.
+Runs the unit tests alone: they test the domain's decisions, and each change links one program. A change that only a store test or an end-to-end test would
+notice is listed as surviving. `.cargo/mutants.toml` lists what is never changed. The report goes to `.local/mutants/mutants.out/`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ FILES = [
     "functions/tickets/src/domain.rs",
 ]
 OUTPUT = LOCAL / "mutants"
-# Those that may survive: the end of their line in the report, after the place. Each with the reason; one that is caught again fails the run too.
+# Mutants that may survive: the end of their line in the report, after the place, and the reason. One that a test notices after all fails the run too.
 ACCEPTED: dict[str, str] = {
     "functions/inventory/src/domain.rs: replace > with >= in gather":
         "a shard without seats is asked last, when seats are missing after all others, and gives none: the answer is None either way",
@@ -57,7 +57,7 @@ def without_place(line: str) -> str:
 
 
 def judge(missed: list[str], files: list[str], accepted: dict[str, str]) -> list[str]:
-    """What is wrong with what survived."""
+    """The reasons to fail: mutants that survived unaccepted, and accepted ones that were noticed."""
     survived = {without_place(line): line for line in missed}
     problems = [f"not noticed by any unit test: {line}" for key, line in survived.items() if key not in accepted]
     wanted = [key for key in accepted if key.split(":")[0] in files]
@@ -67,7 +67,7 @@ def judge(missed: list[str], files: list[str], accepted: dict[str, str]) -> list
 def main() -> None:
     parser = argparse.ArgumentParser(description="Changes the domain, and looks whether a unit test notices.")
     parser.add_argument("--file", nargs="+", default=FILES, metavar="PATH", help="these files in place of the list in scripts/mutants.py")
-    parser.add_argument("--list", action="store_true", help="what would be changed")
+    parser.add_argument("--list", action="store_true", help="list the changes, and try none")
     parser.add_argument("--jobs", type=int, default=1, help="how many are tried at a time")
     options = parser.parse_args()
     try:
@@ -81,7 +81,7 @@ def main() -> None:
     run = subprocess.run(command(options.file, options.jobs, more), cwd=ROOT, env=environment())
     if options.list:
         sys.exit(run.returncode)
-    # 2: some survived; 3: some ran into the time limit, which is to be noticed. Whatever else is not an answer.
+    # 2: some survived; 3: some ran into the time limit, which counts as noticed. Any other code is a failure of cargo-mutants.
     if run.returncode not in (0, 2, 3):
         sys.exit(f"\ncargo-mutants ended with {run.returncode}; .local/mutants/mutants.out has its logs.")
     missed = (OUTPUT / "mutants.out" / "missed.txt").read_text().splitlines()

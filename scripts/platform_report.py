@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What the running stack's platform cannot show, found out by trying: `.local/reports/platform-<target>.md`.
+"""Reports what the running stack's platform cannot show, found out by trying: `.local/reports/platform-<target>.md`.
 
-What end-to-end tests left out for that reason they have written down themselves (`tests/src/platform.rs`). What no test of ours could see at all is tried here, on the
-stack's API, and on an API and an archive of this script's own, which it takes away again. It asks what the platform does, and never which one it is.
+End-to-end tests note by themselves what they left out for that reason (`tests/src/platform.rs`). Abilities that no test of ours can observe are tried here, on
+the stack's API, and on an API and an archive of this script's own, which it deletes again. It tests what the platform does, never which one it is.
 
     platform_report.py [--forget]     --forget: begins a run, so that the report has what this run left out
 """
@@ -35,7 +35,7 @@ REPORT = settings.LOCAL / "reports" / f"platform-{PLACE.target}.md"
 
 @dataclass(frozen=True)
 class Probe:
-    """Something that a stack of ours relies on and no test of ours can look at."""
+    """An ability of the platform that the stack relies on and no test can observe."""
 
     ability: str
     otherwise: str
@@ -155,7 +155,7 @@ def probed() -> list[tuple[str, bool | None, str]]:
 
 
 def report(found: list[tuple[str, bool | None, str]], left_out: list[dict]) -> str:
-    lines = [f"# What {PLACE.target} cannot show", "", "Asked in this run, by trying.", "", "| Ability | Is there | Not shown without it |", "|---|---|---|"]
+    lines = [f"# Not shown on {PLACE.target}", "", "Asked in this run, by trying.", "", "| Ability | Is there | Not shown without it |", "|---|---|---|"]
     for ability, there, otherwise in found:
         said = {True: "yes", False: "no", None: "could not be tried"}[there]
         lines.append(f"| {ability} | {said} | {'' if there else otherwise.replace('|', '/')} |")
@@ -174,7 +174,7 @@ def forget() -> None:
 
 
 def leave_out(ability: str, part: str) -> None:
-    """As `tests/src/platform.rs` does it."""
+    """Notes a part that a test left out, as `tests/src/platform.rs` does."""
     LEFT_OUT.parent.mkdir(parents=True, exist_ok=True)
     with LEFT_OUT.open("a") as notes:
         notes.write(json.dumps({"ability": ability, "leftOut": part}) + "\n")
@@ -182,7 +182,7 @@ def leave_out(ability: str, part: str) -> None:
 
 @cache
 def ask() -> list[tuple[str, bool | None, str]]:
-    """What `probed` finds, in the environment that has boto3; once a run."""
+    """Runs `probed` in the environment that has boto3, once a run."""
     tried = subprocess.run([python("tools"), __file__, "--probe"], cwd=ROOT, env=environment(), capture_output=True, text=True)
     if tried.returncode != 0:
         raise StepFailed(f"The platform cannot be asked: {tried.stderr.strip()}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes what is released: one zip a function, the bill of materials, and the hashes of all. The same commit gives the same bytes, wherever it is built.
+"""Makes a release: one zip a function, the bill of materials, and the hashes of all. The same commit gives the same bytes, wherever it is built.
 
     release.py [--architecture arm64|x86_64] [--only BIN ...] [--from FOLDER]
         --architecture: of the functions; this machine's unless said otherwise
@@ -57,7 +57,7 @@ def build(root: Path, target: Path, architecture: str, only: list[str]) -> Path:
 
 
 def build_environment(root: Path, target: Path) -> dict[str, str]:
-    """What a release is compiled with: nothing of the machine it is compiled on.
+    """The environment that compiles a release: nothing in it depends on the machine.
 
     Not the local stack's environment: cargo-lambda links with zig here, against the C library of Lambda's system in place of this machine's.
     """
@@ -75,12 +75,12 @@ def build_environment(root: Path, target: Path) -> dict[str, str]:
 
 
 def renamed(root: Path, target: Path) -> list[tuple[Path, str]]:
-    """Folders of this machine, and what a program says in their place. Of those that fit, the compiler takes the last."""
+    """Folders of this machine, and the names that replace them in programs. The compiler applies the last one that matches."""
     cargo = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     registries = sorted((cargo / "registry" / "src").glob("*"))
     return [
         (root, "/boxoffice"),
-        # What build scripts wrote is source, too: serde's, for one.
+        # Files that build scripts write are sources too, such as serde's.
         (target, "/target"),
         *((registry, "/crates") for registry in registries),
         # The standard library's own sources, which a machine may have or not (the component rust-src).
@@ -93,12 +93,12 @@ def compiler_commit() -> str:
 
 
 def commit_time(root: Path) -> str:
-    """When the commit was made, in seconds."""
+    """The time of the commit, in seconds."""
     return subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def leaks(program: bytes, folders: Iterable[Path]) -> list[str]:
-    """In which of this machine's folders is something that a program names. (A program may well say `</root>`.)"""
+    """The folders of this machine below which a program names a path. (A program may well say `</root>`.)"""
     return [str(folder) for folder in folders if f"{folder}/".encode() in program]
 
 
@@ -127,7 +127,7 @@ def package(built: Path, folder: Path, names: list[str]) -> dict[str, str]:
         program, zipped = bootstrap.read_bytes(), folder / "functions" / f"{name}.zip"
         zip_program(program, zipped)
         hashes[f"functions/{name}.zip"] = sha256(zipped.read_bytes())
-        # By this one, two zips can be compared whose compressors were of another version.
+        # The program's own hash lets two zips be compared whose compressors differ in version.
         hashes[f"functions/{name}.zip:{PROGRAM}"] = sha256(program)
     return hashes
 
@@ -190,7 +190,7 @@ def copy_template(root: Path, folder: Path, architecture: str) -> dict[str, str]
 def bill_of_materials(root: Path, architecture: str) -> dict:
     """Every crate that is in a function, by CycloneDX. The tests' are not in it, nor the macros' and build scripts', which run in the compiler."""
     metadata = json.loads(cargo(root, "metadata", "--format-version", "1", "--locked", "--filter-platform", TRIPLES[architecture]))
-    # Whose features are those of the functions alone: cargo metadata's are those of the whole workspace, tests among it.
+    # `cargo tree` resolves the features of the functions alone; `cargo metadata` would include those of tests.
     tree = cargo(root, "tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}", "--target", TRIPLES[architecture])
     embedded = {(package["name"], package["version"]) for package in metadata["packages"] if package["name"] in EMBEDDED}
     return to_cyclonedx(metadata, crates_of(tree) | embedded, checksums(root), commit(root))
@@ -264,7 +264,7 @@ def component(package: dict, checksum: dict[tuple[str, str], str]) -> dict:
     return made
 
 
-# All of it
+# The whole release
 
 
 def release(architecture: str, only: list[str], built: Path | None) -> Path:
@@ -282,7 +282,7 @@ def release(architecture: str, only: list[str], built: Path | None) -> Path:
 
 
 def complete(root: Path, folder: Path, architecture: str, hashes: dict[str, str]) -> None:
-    """What a release has beside its zips."""
+    """Adds the files of a release beside its zips: template, bill of materials, hashes."""
     hashes |= copy_template(root, folder, architecture)
     bill = folder / "boxoffice.cdx.json"
     bill.write_text(json.dumps(bill_of_materials(root, architecture), indent=1, sort_keys=True) + "\n")
@@ -291,7 +291,7 @@ def complete(root: Path, folder: Path, architecture: str, hashes: dict[str, str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Makes what is released.")
+    parser = argparse.ArgumentParser(description="Makes a release.")
     parser.add_argument("--architecture", choices=sorted(TRIPLES), default=settings.architecture())
     parser.add_argument("--only", nargs="+", default=[], metavar="BIN", help="these programs alone")
     parser.add_argument("--from", dest="built", type=Path, metavar="FOLDER", help="package what is built here, such as target/lambda")

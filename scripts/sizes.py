@@ -16,7 +16,7 @@ MB = 1_000_000
 
 
 def zipped_size(file: Path) -> int:
-    """What the file weighs in a zip, by the same compression as the SAM CLI's."""
+    """The size of the file in a zip, by the SAM CLI's compression."""
     compressor = zlib.compressobj()
     with file.open("rb") as source:
         size = sum(len(compressor.compress(chunk)) for chunk in iter(lambda: source.read(MB), b""))

@@ -1,7 +1,7 @@
 """Reads the templates' YAML with nothing but Python's standard library: the subset they are written in, and no more.
 
-Block mappings and sequences, flow collections, quoted, plain and block scalars. A short tag (`!Sub x`, `!If [a, b]`) is read as what stands behind it.
-What is not understood is an error with its line, never a guess.
+Block mappings and sequences, flow collections, quoted, plain and block scalars. A short tag (`!Sub x`, `!If [a, b]`) is read as the value behind it.
+Anything else is an error with its line, never a guess.
 """
 
 import re
@@ -12,15 +12,15 @@ NUMBER = re.compile(r"-?\d+$")
 
 
 class Unreadable(ValueError):
-    """What is not in the subset."""
+    """YAML outside the subset."""
 
 
 def parse(text):
-    """What the document holds, as dictionaries, lists, strings, numbers and truth values."""
+    """Parses the document into dictionaries, lists, strings, numbers and truth values."""
     reader = _Reader(text)
     value = reader.block(0)
     if reader.peek() is not None:
-        raise Unreadable(f"line {reader.at + 1}: what belongs to nothing above")
+        raise Unreadable(f"line {reader.at + 1}: belongs to nothing above")
     return value
 
 
@@ -80,7 +80,7 @@ class _Reader:
         return result
 
     def value(self, text, indent):
-        """What stands behind a key or a dash that is indented so much: here, or in the lines below."""
+        """The value behind a key or a dash at this indentation: on the same line, or in the lines below."""
         text = TAG.sub("", text, count=1) if text.startswith("!") else text
         if not text:
             below = self.peek()

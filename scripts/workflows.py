@@ -1,15 +1,15 @@
-"""The rules for `.github/workflows/`: what a workflow may be given, and by whom its steps may be written. `tests/test_workflows.py` holds them."""
+"""The rules for `.github/workflows/`: permissions, pinned actions, limits, untrusted input and caches. `tests/test_workflows.py` enforces them."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# An action, at a commit that nobody can move, and the version that it is: for people, and for Dependabot.
+# An action pinned to a commit, which nobody can move, with its version as a comment for people and Dependabot.
 PINNED = re.compile(r"^\s*(?:- )?uses:\s+[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 USES = re.compile(r"^\s*(?:- )?uses:\s")
 JOB = re.compile(r"^  ([\w-]+):\s*$")
 EXPRESSION = re.compile(r"\$\{\{")
-# Who may write what, by workflow and job, and for what.
+# The jobs that may write, and the permissions they get, by workflow and job.
 WRITERS = {
     ("codeql.yml", "analyse"): {"security-events"},
     ("release.yml", "publish"): {"contents", "id-token", "attestations"},
@@ -17,7 +17,7 @@ WRITERS = {
 
 
 def problems(name: str, text: str) -> list[str]:
-    """What is wrong with a workflow, in lines that name the place."""
+    """The violations in a workflow, one a line, each with its place."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if not line.lstrip().startswith("#")]
     found = [*unpinned(lines), *top_level(lines), *triggers(lines), *writers(name, lines), *limits(lines), *checkouts(lines), *injections(lines), *caches(name, lines)]
     return [f"{name}:{number}: {what}" for number, what in found]
@@ -93,7 +93,7 @@ def jobs(lines: Lines) -> Iterator[tuple[str, Lines]]:
 
 
 def checkouts(lines: Lines) -> Found:
-    """A token that lies about in .git is any later step's."""
+    """Every later step can read a token that a checkout leaves in .git."""
     for index, (number, line) in enumerate(lines):
         if "uses: actions/checkout@" in line and not any("persist-credentials: false" in later for later in step_from(lines, index)):
             yield number, "a checkout keeps no token: persist-credentials: false"
@@ -109,7 +109,7 @@ def step_from(lines: Lines, index: int) -> list[str]:
 
 
 def injections(lines: Lines) -> Found:
-    """What an expression gives is written into the script before the shell reads it; a branch can be named like a command."""
+    """The value of an expression is inserted into the script before the shell reads it, and a branch can be named like a command."""
     block = None
     for number, line in lines:
         indent = len(line) - len(line.lstrip())

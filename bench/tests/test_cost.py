@@ -1,4 +1,4 @@
-"""When a booking counts as over."""
+"""`settle` waits until a booking has ended."""
 
 import sys
 import unittest

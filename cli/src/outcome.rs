@@ -63,7 +63,7 @@ impl Failure {
     }
 }
 
-/// Tells what became of a command. What cannot be told, because whoever listened has gone, is no failure of the command.
+/// Tells what became of a command. A closed output is no failure of the command.
 pub(crate) fn tell(outcome: Result<Done, Failure>, json: bool) -> ExitCode {
     match outcome {
         Ok(done) => {

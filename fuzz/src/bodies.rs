@@ -164,7 +164,7 @@ fn check_against_document(call: &Call, schema: &Validator, value: &Value) {
     if !schema.is_valid(value) {
         return;
     }
-    // What a schema leaves to words: mail addresses, dates, decimals, cursors, and integers written as 1.0.
+    // The schema states these in words alone: mail addresses, dates, decimals, cursors, and integers written as 1.0.
     let in_words = [
         "email",
         "eventDate",
@@ -190,7 +190,7 @@ fn check_against_document(call: &Call, schema: &Validator, value: &Value) {
 
 /// A secret in the place of each, too long and of other types: none shows in what is said of it.
 fn check_secrets(call: &Call, value: &Value) {
-    // What stands elsewhere in the body may well be repeated.
+    // A value may occur elsewhere in the body as well.
     let text = value.to_string();
     if ["hunter2", "8675309", "867530."].iter().any(|secret| text.contains(secret)) {
         return;

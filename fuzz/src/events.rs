@@ -153,7 +153,7 @@ fn check_message(content: &Content, event: &Value) {
     assert!(!composed.subject.is_empty() && !composed.subject.chars().any(char::is_control), "{:?}", composed.subject);
     assert!(composed.message.as_str().chars().count() <= FreeText::MAX);
     assert!(!composed.html.contains("<b>Ada"), "{}", composed.html);
-    // Whatever the event is called, the mail has the same tags.
+    // The mail has the same tags under any name of the event.
     let mut plain = event.clone();
     if let Some(name) = plain.pointer_mut("/data/eventName") {
         *name = "A Show".into();

@@ -1,4 +1,4 @@
-//! Whatever parses input, given anything.
+//! Fuzz targets: every parser, given arbitrary input.
 //!
 //! A target takes any bytes, gives them to the code that reads such input in the product, and fails by panicking when that code does, or when what it makes of
 //! them breaks a rule that holds for every input. The first byte of an input says which of a target's readers the rest is for.

@@ -26,7 +26,7 @@ pub fn check(input: &[u8]) {
     let Some((choice, body)) = input.split_first() else { return };
     let number = STATUSES.get(usize::from(*choice)).copied().unwrap_or(u16::from(*choice) * 4 + 100);
     let status = StatusCode::from_u16(number.min(999)).expect("a status has three digits");
-    // What nobody reads may be no text and no number.
+    // A field that nobody reads may be neither text nor number.
     let json = serde_json::from_str::<Value>(&String::from_utf8_lossy(body)).ok();
     let is = |pointer: &str, text: &str| match &json {
         Some(json) => json.pointer(pointer).and_then(Value::as_str) == Some(text),

@@ -34,7 +34,7 @@ pub fn check(input: &[u8]) {
 /// API Gateway's event, and everything that is ever asked of it.
 fn event(input: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(input) else { return };
-    // What API Gateway says of itself, no caller changes.
+    // A caller cannot change API Gateway's own context.
     let path = value["path"].as_str().unwrap_or_default();
     if !path.starts_with('/') || value["requestContext"]["domainName"] != EVENT["requestContext"]["domainName"] {
         return;
@@ -187,7 +187,7 @@ fn cursor(input: &[u8]) {
     if let Ok(cursor) = text.parse::<Cursor>() {
         check_cursor(&cursor);
     }
-    // Whatever the names are, a list takes its own cursor and no other.
+    // A list takes its own cursor and no other, under any names.
     let short = |(list, id): &(&str, &str)| list.len() + id.len() < 200 && !id.is_empty();
     if let Some((list, id)) = text.split_once('\n').filter(short) {
         let cursor: Cursor = Cursor::after(list, id).to_string().parse().expect("a cursor that was given out is read");

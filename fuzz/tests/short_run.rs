@@ -1,6 +1,6 @@
 //! Every target on what is kept, and for some seconds on what can be made of that: proptest changes kept inputs at random, and shrinks what it finds.
 //!
-//! `BOXOFFICE_FUZZ_SECONDS` says how long each takes (5). What it finds becomes a seed of its target.
+//! `BOXOFFICE_FUZZ_SECONDS` says how long each takes (5). A finding becomes a seed of its target.
 
 #![allow(
     clippy::expect_used,

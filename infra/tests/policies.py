@@ -1,4 +1,4 @@
-"""What functions and state machines may do, by the template and by the list that reviewers read (`infra/policies.yaml`)."""
+"""The permissions of functions and state machines, by the template and by the list that reviewers read (`infra/policies.yaml`)."""
 
 from templates import App, listed, said
 
@@ -6,7 +6,7 @@ Grants = dict[str, dict[str, list[str]]]
 
 
 def granted(app: App) -> Grants:
-    """Who may do what to what, as deployed: `{"create-ticket": {"TicketsTable": ["dynamodb:GetItem", …]}}`."""
+    """The permissions as deployed: `{"create-ticket": {"TicketsTable": ["dynamodb:GetItem", …]}}`."""
     grants = {}
     for name, resource in {**app.functions(), **app.machines()}.items():
         may: dict[str, list[str]] = {}

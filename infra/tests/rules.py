@@ -1,5 +1,5 @@
-"""What must hold of the templates, beyond what cfn-lint knows. Each rule is a function of the whole application; what it returns are complaints, and none is
-good. `test_rules.py` runs them all, and shows of each that it notices when it is broken.
+"""The rules for the templates, beyond those of cfn-lint. Each rule is a function of the whole application and returns complaints; it holds if there are none.
+`test_rules.py` runs them all, and breaks each one to show that it complains.
 """
 
 import json
@@ -12,18 +12,18 @@ from templates import ROOT, App, branches, chosen, listed, said, short_name
 Rule = Callable[[App], list[str]]
 RULES: list[Rule] = []
 
-# What API Gateway waits for an answer.
+# API Gateway waits at most this long for an answer.
 GATEWAY_SECONDS = 29
-# `docs/deploying.md` says so: a longer one would make the longest function's name too long.
+# As `docs/deploying.md` says: with a longer stack name, the longest function name would exceed Lambda's limit.
 LONGEST_STACK_NAME = 35
-# What a name is written in, and how long AWS lets it be.
+# The property that names a resource of each type, and AWS's limit on its length.
 LONGEST_NAMES = {
     "AWS::Lambda::Function": ("FunctionName", 64),
     "AWS::StepFunctions::StateMachine": ("StateMachineName", 80),
     "AWS::Events::Rule": ("Name", 64),
     "AWS::Events::Archive": ("ArchiveName", 48),
 }
-# Whose generated name would be too long.
+# Types that must be given a name, because the generated one would be too long.
 NAMED = {"AWS::Events::Archive"}
 # Routes of which each call costs more than others: a password's hash, or calls of control planes.
 DEAR = ("/~1users", "/~1users~1register", "/~1users~1login", "/~1shop~1account", "/~1shop~1session", "/~1health")
@@ -34,7 +34,7 @@ BEHIND_PAGES = {
     "submit-order": ("create-ticket", "process-payment", "request-cancellation", "get-ticket", "get-inventory"),
     "admit-buyer": ("login", "create-user", "refresh-session", "logout"),
 }
-# Refusals of the gateway whose status is another than 400.
+# Refusals of the gateway with a status other than 400.
 OWN_STATUS = {
     "ACCESS_DENIED", "INVALID_API_KEY", "MISSING_AUTHENTICATION_TOKEN", "QUOTA_EXCEEDED", "REQUEST_TOO_LARGE", "THROTTLED", "UNSUPPORTED_MEDIA_TYPE",
     "WAF_FILTERED",
@@ -46,8 +46,8 @@ RATES = [
     ("AWS/States", "ThrottledEvents", "StartExecution"),
     ("AWS/Events", "ThrottledRules"),
 ]
-# What a line of the access log may have, of what API Gateway can write (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html).
-# No path, query, key or identity: ids and names of people would be in it. No message of an error either: it is not quoted, and would break the line.
+# The variables that the access log may use (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html).
+# No path, query, key or identity: they contain ids and names of people. No error message either: API Gateway does not quote it, and it would break the line.
 LOGGED = {
     "$context." + name for name in (
         "requestId", "extendedRequestId", "requestTime", "identity.sourceIp", "httpMethod", "resourcePath", "protocol", "status", "responseLength",
@@ -56,7 +56,7 @@ LOGGED = {
 }
 # Parameters that close something, with the value that does.
 CLOSED = {"AccessLogs": "true", "AllowedOrigin": "none", "KeepData": "true", "RateLimitByAddress": "true", "RequireSecondFactor": "true", "SetAlarms": "true"}
-# Of these a deployer names one, and opens nothing by that unless it is this.
+# Parameters of CLOSED that take a value of the deployer's own, and the only value that opens something.
 CHOSEN, OPEN = {"AllowedOrigin"}, "*"
 # CloudFormation's limits of one template (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html); its body in S3 has at
 # most 1 MB.
@@ -67,7 +67,7 @@ LARGEST_TEMPLATE = 1_000_000
 MOST_API_RESOURCES = 300
 # AWS WAF's quota of headers in a custom response (https://docs.aws.amazon.com/waf/latest/developerguide/limits.html).
 MOST_FIREWALL_HEADERS = 10
-# What SAM lets a template refer to as if it were an attribute: resources that it generates.
+# The generated resources that SAM lets a template refer to as if they were attributes.
 SAM_PROPERTIES = {"Alias", "ApiKey", "Deployment", "DestinationQueue", "DestinationTopic", "DomainName", "Stage", "UsagePlan", "UsagePlanKey", "Version"}
 
 
@@ -119,7 +119,7 @@ def a_step_ends_before_its_machine_gives_it_up(app: App) -> list[str]:
     for machine in app.machines().values():
         for resource, state, task in tasks(app, machine):
             limit = task.get("TimeoutSeconds")
-            # Of a state that waits for a token, the limit is the wait's.
+            # A state that waits for a task token has the limit of its wait, not of its function.
             if "waitForTaskToken" in task["Resource"] or resource not in functions:
                 continue
             seconds = functions[resource]["Properties"].get("Timeout", 3)
@@ -140,7 +140,7 @@ def functions_that_use_read_models_end_before_a_sweep(app: App) -> list[str]:
 
 @rule
 def every_failure_goes_somewhere(app: App) -> list[str]:
-    """To the caller who waits, to the machine whose task it is, to a queue, or it is listed with a reason."""
+    """A failure reaches the waiting caller, the machine whose task failed, or a queue; any other function is listed with a reason."""
     found = []
     heard = called_by_api(app) | called_by_machines(app)
     invoked = {reference(it["Properties"]["FunctionName"]): it for it in app.resources("AWS::Lambda::EventInvokeConfig").values()}
@@ -295,14 +295,14 @@ def a_queue_that_a_function_empties_is_patient_and_limited(app: App) -> list[str
 
 @rule
 def every_queue_has_an_alarm(app: App) -> list[str]:
-    """Whatever is in one of our queues waits for a person, but for a queue that a function empties."""
+    """A message in one of our queues waits for a person, unless a function empties that queue."""
     watched = set()
     given = app.main["Resources"]["Alarms"]["Properties"]["Parameters"]
     for alarm in app.nested_resources("AWS::CloudWatch::Alarm").values():
         for dimension in alarm["Properties"].get("Dimensions", []):
             if dimension["Name"] == "QueueName" and alarm["Properties"]["MetricName"] == "ApproximateNumberOfMessagesVisible":
                 parameter = dimension["Value"].get("Ref")
-                # `!GetAtt Messaging.Outputs.RelayDeadLetterQueueName` is the output of that name, which is of the queue of that name.
+                # `!GetAtt Messaging.Outputs.RelayDeadLetterQueueName` is an output of the nested template, whose value refers to the queue.
                 output = given.get(parameter, {}).get("Fn::GetAtt", ["", ""])[1].removeprefix("Outputs.")
                 value = app.nested["messaging"]["Outputs"].get(output, {}).get("Value", {})
                 watched.add(value.get("Fn::GetAtt", [""])[0])
@@ -370,7 +370,7 @@ def every_rule_target_retries_and_has_a_dead_letter_queue(app: App) -> list[str]
 
 @rule
 def the_bus_may_write_to_each_queue_of_its_rules(app: App) -> list[str]:
-    """Without a policy of its queue, what a rule sends there is lost in silence."""
+    """Without a policy on the queue, a message that a rule sends there is lost in silence."""
     targets = [target for it in app.resources("AWS::Events::Rule").values() for target in it["Properties"]["Targets"]]
     queues = {said(target["DeadLetterConfig"]["Arn"]) for target in targets if target.get("DeadLetterConfig")}
     queues |= {said(target["Arn"]) for target in targets} & app.nested_resources("AWS::SQS::Queue").keys()
@@ -622,7 +622,7 @@ def what_signs_restarts_with_its_key(app: App) -> list[str]:
 
 @rule
 def a_default_is_what_production_wants(app: App) -> list[str]:
-    """What opens something is written down by whoever opens it."""
+    """The defaults are closed: a deployer who opens something writes it down. Production opens nothing."""
     found = []
     parameters = app.main["Parameters"]
     prod = app.environments["prod"]["deploy"]["parameters"]["parameter_overrides"]
@@ -858,7 +858,7 @@ def walk(value, where: str = ""):
 
 
 def referred_to(value) -> set[str]:
-    """What this very value refers to, as `Resource` or `Resource.Attribute`."""
+    """The names that this value itself refers to, as `Resource` or `Resource.Attribute`; values inside it do not count."""
     match value:
         case {"Ref": name}:
             return {name}
@@ -871,12 +871,12 @@ def referred_to(value) -> set[str]:
     return set()
 
 
-# A step forward is tried for as long as the hold lasts; after that, so often (`shared/runtime/src/task.rs`).
+# A forward step is retried while the hold lasts, and this many times after it (`shared/runtime/src/task.rs`).
 TRIES_AFTER_THE_HOLD = 10
 
 
 def waits(retry: dict, most: int) -> float:
-    """How long the pauses of a retrier are together, at most, over so many tries."""
+    """The longest total of a retrier's pauses, in seconds, over at most `most` retries."""
     pause, total = retry.get("IntervalSeconds", 1), 0
     for _ in range(min(retry.get("MaxAttempts", 3), most)):
         total += min(pause, retry.get("MaxDelaySeconds", pause))

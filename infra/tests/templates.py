@@ -20,7 +20,7 @@ from unittest import mock
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-# SAM asks for a region to know its partition; it calls nothing.
+# SAM reads the region to know its partition; it makes no call.
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 
@@ -130,7 +130,7 @@ def as_written() -> dict:
 
 
 def expand(main: dict) -> dict:
-    """What the SAM transform makes of the template. Code and nested templates stand where `sam package` would put them."""
+    """Expands the template by the SAM transform. Code and nested templates get addresses such as `sam package` would give them."""
     from samtranslator.swagger import swagger
     from samtranslator.translator.transform import transform
 
@@ -157,14 +157,14 @@ def short_name(name: dict) -> str:
 
 
 def branches(value) -> list:
-    """What a value can be: both ends of every `!If`, but for AWS::NoValue."""
+    """The possible values: both ends of every `!If`, except AWS::NoValue."""
     if isinstance(value, dict) and "Fn::If" in value:
         return [end for branch in value["Fn::If"][1:] for end in branches(branch)]
     return [] if value == {"Ref": "AWS::NoValue"} else [value]
 
 
 def chosen(value, conditions: dict[str, bool]):
-    """What a value is when the conditions are so."""
+    """The value under these conditions."""
     while isinstance(value, dict) and "Fn::If" in value:
         condition, yes, no = value["Fn::If"]
         value = yes if conditions[condition] else no

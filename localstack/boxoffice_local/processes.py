@@ -41,7 +41,7 @@ class Server:
         return self.place.logs / f"{self.name}.log"
 
     def identity(self) -> str:
-        """What this server runs: another identity means that the running one is out of date."""
+        """A hash of the server's files, command and environment; a running server with another one is out of date."""
         return fingerprint.of(self.depends_on, *self.command, json.dumps(self.environment, sort_keys=True))
 
     def recorded(self) -> dict | None:
@@ -110,7 +110,7 @@ def stop_all(place: Place) -> bool:
 
 
 def birth(pid: int) -> str | None:
-    """When a process started, which with its number names it for good; None when there is none."""
+    """The start time of a process, which together with its pid identifies it; None when there is no such process."""
     try:
         # The 22nd field, counted after the name, which may itself hold spaces and brackets.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""Which program each function is part of, as the template says it."""
+"""Maps each function to its program, as the template does."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""Where things are, which ports they use, and the environment commands run in."""
+"""Paths, ports, and the environment in which commands run."""
 
 import os
 import platform
@@ -18,9 +18,9 @@ STACK_NAME = "boxoffice-local"
 STRIPE_KEY_PARAMETER = "/boxoffice/local/stripe-secret-key"
 STRIPE_KEY = "sk_test_boxoffice_local"  # any sk_test_ key will do for the local payment server
 STRIPE_WEBHOOK_SECRETS_PARAMETER = "/boxoffice/local/stripe-webhook-secrets"
-STRIPE_WEBHOOK_SECRET = "whsec_boxoffice_local"  # what the local payment server signs its events with
+STRIPE_WEBHOOK_SECRET = "whsec_boxoffice_local"  # the local payment server signs its events with it
 NOTIFICATION_SENDER = "no-reply@boxoffice.example"
-# Of this laptop's stack, which nobody else reaches: no secret. On AWS, `boxoffice admin create` asks for one.
+# Not a secret: nobody else reaches this machine's stack. On AWS, `boxoffice admin create` asks for a password.
 ADMIN = {"username": "admin", "email": "admin@boxoffice.example", "first-name": "Ada", "last-name": "Admin"}
 ADMIN_PASSWORD = "boxoffice-local-admin"
 
@@ -32,7 +32,7 @@ def port(variable: str, default: int) -> int:
 
 @dataclass(frozen=True)
 class Place:
-    """Where one target's servers listen and its files are. No two targets share any of it, so that both can run at once."""
+    """The ports and files of one target. No two targets share any, so that both can run at once."""
 
     target: str
     state: Path
@@ -117,7 +117,7 @@ def architecture() -> str:
 
 
 def aws_environment() -> dict[str, str]:
-    """What points every AWS client at the local endpoint, and nowhere else."""
+    """The variables that point every AWS client at the local endpoint, and nowhere else."""
     return {
         "AWS_ENDPOINT_URL": AWS_ENDPOINT,
         "AWS_REGION": REGION,
@@ -134,7 +134,7 @@ def aws_environment() -> dict[str, str]:
 
 
 def cargo_environment() -> dict[str, str]:
-    """What makes cargo, cargo-lambda and SAM share one target/.
+    """The variables by which cargo, cargo-lambda and SAM share one target/.
 
     cargo-lambda always names the target and adds `-C target-cpu=haswell` through a configuration that an
     environment's RUSTFLAGS, even empty, overrides. With both set here, `cargo test` and `cargo clippy` share what they
@@ -145,8 +145,8 @@ def cargo_environment() -> dict[str, str]:
 
 
 def function_flags() -> str:
-    """How rustc is to compile functions, beyond their profile: without the tables that unwinding needs, which nothing reads in a program that aborts. As the
-    README and docs/deploying.md have it for AWS; docs/adr/0007-one-release-profile.md has the figures."""
+    """The rustc flags for functions, beyond their profile: no unwind tables, which nothing reads in a program that aborts. The same flags are in README and
+    docs/deploying.md for AWS; docs/adr/0007-one-release-profile.md has the figures."""
     return f"{os.environ.get('RUSTFLAGS', '')} -Cforce-unwind-tables=no".strip()
 
 

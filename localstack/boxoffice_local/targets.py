@@ -227,7 +227,7 @@ NEWEST, OLDER = "4.14.0", "4.12.0"
 
 @cache
 def host_release() -> Release | None:
-    """What this machine can run: the newest that finds its Python, by name or by pyenv."""
+    """The newest release that this machine can run: one whose Python is found by name or by pyenv."""
     if chosen := os.environ.get("BOXOFFICE_LOCALSTACK_PYTHON"):
         return release_for(chosen)
     candidates = ["python3.13", *pyenv("3.13"), "python3", "python3.12", "python3.11", *pyenv("3.12"), *pyenv("3.11")]

@@ -81,7 +81,7 @@ def requirements(name: str) -> Path:
 
 
 def interpreter(name: str) -> str:
-    """What a virtual environment is made with: the Python that runs this, but for LocalStack's, which may need a newer one."""
+    """The Python that makes a virtual environment: the one that runs this, except for LocalStack's, which may need a newer one."""
     return targets.host_release().python if name == LOCALSTACK else sys.executable
 
 

@@ -119,7 +119,7 @@ class Fault:
 
 @dataclass
 class Remembered:
-    """What one idempotency key stands for; `answer` is None while the first request runs."""
+    """The request under an idempotency key and its answer, which is None while the first request runs."""
 
     request: tuple
     answer: Answer | None = None
@@ -518,7 +518,7 @@ def main() -> None:
     parser.add_argument("--host", action="append", help="address to listen on, repeatable (default: loopback)")
     parser.add_argument("--port", type=int, default=4567)
     parser.add_argument("--webhook-url", help="where to post events (default: nowhere)")
-    parser.add_argument("--webhook-secret", action="append", help="what to sign them with, repeatable")
+    parser.add_argument("--webhook-secret", action="append", help="secret to sign them with, repeatable")
     options = parser.parse_args()
     webhooks = Webhooks(url=options.webhook_url)
     if options.webhook_secret:

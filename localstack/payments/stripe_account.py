@@ -23,7 +23,7 @@ ACCOUNT = "acct_boxoffice_local"
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What becomes of a payment by one of Stripe's test payment methods."""
+    """The outcome of a payment by one of Stripe's test payment methods."""
 
     kind: str = "card"
     # The error's code and decline code when it is charged.
@@ -63,7 +63,7 @@ TEST_PAYMENT_METHODS = {
     "pm_failedDelayed_de": Behaviour("sepa_debit", settles=("failed", 180.0)),
     "pm_paypal": Behaviour("paypal", authenticates=True),
 }
-# Of the kinds that Stripe knows, those that this account has activated at first.
+# The kinds of payment method that Stripe knows, and those that this account has activated at first.
 KINDS = {"card", "sepa_debit", "paypal", "link", "klarna", "ideal", "bancontact"}
 ACTIVATED = {"card", "sepa_debit"}
 INTENT_PARAMETERS = {
@@ -106,7 +106,7 @@ def nested(form: dict, name: str) -> dict:
 
 @dataclass
 class Account:
-    """What the provider knows. `emit` hears each event; `later` is asked to call back after so many seconds."""
+    """The account's whole state. Each event is passed to `emit`; `later` calls back after so many seconds."""
 
     emit: Callable[[dict], None]
     later: Callable[[float, Callable[[], None]], None]
@@ -312,7 +312,7 @@ class Account:
         self.tell("payment_intent.payment_failed", intent)
 
     def settle(self, intent: dict, succeeds: bool) -> None:
-        """What was `processing` comes to an end."""
+        """Ends a payment that was `processing`."""
         if intent["status"] == "processing":
             self.undecided.discard(intent["id"])
             if succeeds:

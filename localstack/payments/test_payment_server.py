@@ -248,7 +248,7 @@ class PaymentServerTest(unittest.TestCase):
         self.assertEqual("canceled", call("POST", f"/v1/payment_intents/{intent['id']}/cancel", {})[1]["status"])
         self.assertEqual(400, confirm(intent, payment_method="pm_card_visa")[0])
 
-    def test_what_is_processing_settles_later_either_way_and_its_echo_does_not_say_so(self):
+    def test_a_processing_payment_settles_later_either_way_and_a_repeated_confirmation_still_says_processing(self):
         for succeeds, status, charged in [(True, "succeeded", 5000), (False, "requires_payment_method", 0)]:
             ticket = f"{self.ticket}_{succeeds}"
             _, intent, _ = create(ticket)
@@ -403,7 +403,7 @@ class WebhooksTest(unittest.TestCase):
         self.assertEqual(expected, [value for name, value in parts if name == "v1"])
         self.assertEqual(self.ticket, json.loads(body)["data"]["object"]["metadata"]["ticketId"])
 
-    def test_what_is_not_accepted_is_posted_again(self):
+    def test_an_event_that_is_not_accepted_is_posted_again(self):
         Listener.refusals = 3
         create(self.ticket)
         until(lambda: len(self.heard("payment_intent.created")) == 4, "four attempts")

@@ -28,7 +28,7 @@ def signature(secrets: list[str], body: bytes, at: int | None = None) -> str:
 
 @dataclass
 class Mischief:
-    """What happens to deliveries of events that fit: `types` begins the event's type, `bodyContains` is in its text."""
+    """A planned fault for deliveries of matching events: the event's type begins with `type`, and its text contains `bodyContains`."""
 
     id: str
     act: str
@@ -56,7 +56,7 @@ class Webhooks:
     deliveries: list[dict] = field(default_factory=list)
     ids: itertools.count = field(default_factory=lambda: itertools.count(1))
     running: set[asyncio.Task] = field(default_factory=set)
-    # What the event is about, beyond its own text: the text that the payment intent was created with.
+    # Gives more text to match than the event's own: the request that created its payment intent.
     subject: callable = lambda event: ""
 
     def forget(self) -> None:

@@ -36,7 +36,7 @@ class Checkout(unittest.TestCase):
         return [str(finding) for finding in asvs.requirements(self.root)]
 
     def after(self, old, new):
-        """What is found once this text of the page is another, with its counts made again."""
+        """The findings after replacing this text of the page and recomputing its counts."""
         page = (self.root / asvs.PAGE).read_text()
         self.assertIn(old, page)
         self.write(asvs.PAGE, asvs.with_counts(page.replace(old, new, 1)))

@@ -1,4 +1,4 @@
-"""What the release, coverage and mutation scripts decide, without building anything."""
+"""The decisions of the release, coverage and mutation scripts, without building anything."""
 
 import re
 import sys

@@ -1,6 +1,6 @@
 //! The booking saga as data, and the contract it keeps.
 //!
-//! The machine is deployed from its ASL file alone; nothing here runs. What is here reads that file and says where it breaks its
+//! The machine is deployed from its ASL file alone; nothing here runs. This crate reads that file and says where it breaks its
 //! contract, so that a machine that could leave a booking half done fails the build. `tests/contract.rs` runs it on the
 //! real machine, and on broken copies of it to show that it would notice.
 

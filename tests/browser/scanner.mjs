@@ -53,7 +53,7 @@ const server = createServer(async (request, response) => {
   return file ? send(200, TYPES[file[2]], page_of(file[1])) : send(404, "text/plain", "");
 });
 
-/** What a camera sees that is held before the code: a film of one picture (YUV4MPEG2). */
+/** Writes the film of a camera held before the code: one picture, repeated (YUV4MPEG2). */
 function film() {
   const [width, height, module] = [640, 480, 9];
   const rows = readFileSync(join(root, "tests/browser/ticket-code.txt"), "utf8").trim().split("\n");

@@ -1,4 +1,4 @@
-"""What schemathesis must know of this API beyond its document."""
+"""Hooks that tell schemathesis what the API's document cannot."""
 
 import ast
 import os
@@ -58,17 +58,17 @@ FIELDS_BEYOND_SCHEMAS = {
 # The form of an answer, as apart from its status. An answer that a platform's gateway gives by itself, in a form that the template does not set there, is not
 # checked against the document in these.
 FORM = (JsonSchemaError, MalformedMediaType, MissingContentType, MissingHeaders, UndefinedContentType)
-# Where such findings are counted. Not set where the gateway answers as the template says.
+# The file that counts such findings. Not set where the gateway answers as the template says.
 FOREIGN = os.environ.get("BOXOFFICE_CONTRACT_FOREIGN")
 
 ID = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
 
 READ_MODELS = {"/inventory/{id}/sales", "/users/{id}/bookings"}
 
-# Who the run calls as. Without them it could only be refused.
+# The users that the run calls as. Calls that act on a user get another id in place of theirs: without these users, every call would be refused.
 SPARED_USERS = set(os.environ["BOXOFFICE_CONTRACT_USERS"].split(","))
 NOBODY = "usr_00000000000000000000000000000000"
-# What the run calls with, and sessions to end in their place. A token that was made up stays as it is.
+# The tokens that the run calls with, and those of sessions that may end in their place. A token that schemathesis made up is sent as it is.
 TOKENS = {f"Bearer {token}" for token in os.environ["BOXOFFICE_CONTRACT_TOKENS"].split(",")}
 SPARE_TOKENS = os.environ["BOXOFFICE_CONTRACT_SPARE_TOKENS"].split(",")
 

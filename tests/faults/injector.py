@@ -1,11 +1,11 @@
-"""A Lambda function that stands in front of one state of the booking saga, and makes go wrong there what a test has planned.
+"""A Lambda function that stands in front of one state of the booking saga, and injects the faults that a test has planned.
 
 `localstack/fault_injection.py` deploys one for each task of the machine, and the machine calls it in place of the step. It is a small Lambda of its own: it gives
-the step's real program the event, and relays whatever the program wants of AWS and of the payment provider, so that it can kill, freeze or cut off that
+the step's real program the event, and relays the program's calls of AWS and of the payment provider, so that it can kill, freeze or cut off that
 program at exactly one of its writes. The program is the deployed one and knows nothing of this.
 
-What to do for a booking is in `<folder>/<client correlation id>.json`, a list of faults by state; what was done is appended to `<folder>/<client correlation id>.jsonl`, a line an
-attempt. Only the standard library: it runs wherever the emulator starts a process.
+The plan for a booking is in `<folder>/<client correlation id>.json`, a list of faults by state; the journal is `<folder>/<client correlation id>.jsonl`, a line
+an attempt. Only the standard library: it runs wherever the emulator starts a process.
 """
 
 import http.client
@@ -27,7 +27,7 @@ STATE = os.environ["FAULTS_STATE"]
 PROGRAM = os.environ.get("FAULTS_PROGRAM")  # absent where the state calls a service and no function
 PROVIDER = os.environ.get("STRIPE_API_BASE")
 
-# Longer than a state waits for its function (30 s): what is thawed after that does its work when nobody waits any more.
+# Longer than a state waits for its function (30 s): a program that is thawed then does its work when nobody waits for it any more.
 FREEZE_SECONDS = 33
 STEP_SECONDS = 60  # then a step is given up; its own clients give up after 12
 DYNAMODB_WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
@@ -59,7 +59,7 @@ def post_answer(request_id: str, kind: str, answer: object) -> None:
 
 
 def correlation_of(event: dict) -> str:
-    """Where the event says which booking it is about: every state's input says so in one of these places."""
+    """The client correlation id of the event's booking. Every state's input has it in one of these places."""
     message = json.loads(event["MessageBody"]) if "MessageBody" in event else {}
     found = event.get("clientCorrelationId") or event.get("trace", {}).get("clientCorrelationId") or message.get("clientCorrelationId")
     return str(found)
@@ -160,7 +160,7 @@ class Attempt:
         answer = call()
         return ("error", CRASHED) if self.after_write() == "kill" else answer
 
-    # What the relay asks, at each write.
+    # Called by the relay at each write.
 
     def before_write(self, name: str) -> str | None:
         with self.lock:
@@ -279,7 +279,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
         except OSError:
-            pass  # whoever asked is dead by now
+            pass  # the program that asked is dead by now
 
 
 class RuntimeApi(Handler):
@@ -307,7 +307,7 @@ class RuntimeApi(Handler):
 
 
 class Relay(Handler):
-    """What the program wants of the world, passed on; unless it is planned otherwise."""
+    """Passes the program's calls on, unless a fault is planned."""
 
     target = AWS
 

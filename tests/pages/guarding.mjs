@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { AxeBuilder, BAD, GOOD, SECURE, atCheckout, confirmed, decide, enterCard, event, hesitate, open, orderNow, ordersOf, pay, reports, reserve, shop, until } from "./scene.mjs";
 
 const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-// What a change of the width or of the colours alone can break.
+// The rules that a change of width or colours alone can break.
 const BY_LOOK = ["color-contrast", "target-size"];
 const MOST = { "text/html": 30 * 1024, "text/javascript": 15 * 1024 };
 
-/** The page as it is, in both widths and both schemes: no violation, nothing wider than the screen. Two of the four are pictured and checked by every rule. The page stays meanwhile, also when its hold ends. */
+/** Checks the page in both widths and both schemes: no violation, nothing wider than the screen. Two of the four get a screenshot and every rule. The page stays loaded meanwhile, also when its hold ends. */
 async function inspect(page, name) {
   const stay = (route) => (route.request().isNavigationRequest() ? route.abort("aborted") : route.fallback());
   await page.route("**/*", stay);

@@ -167,7 +167,7 @@ impl BoxOffice {
         }
     }
 
-    /// Tests that run at once read one queue. Whoever reads takes all there is and keeps for the others what is theirs: a message is hidden from nobody
+    /// Tests that run at once read one queue. The reader takes every message and keeps those of other tests for them: a message is hidden from nobody
     /// while somebody else looks whose it is.
     async fn messages_about(&self, queue: &str, id: &str) -> Outcome<Vec<String>> {
         static TAKEN: Mutex<Vec<(String, String)>> = Mutex::const_new(Vec::new());

@@ -122,7 +122,7 @@ impl Request {
 
     /// With this body as JSON.
     pub fn json(self, body: &impl Serialize) -> Self {
-        // What a test sends is a literal or a map with string keys; that always serializes.
+        // A test sends a literal or a map with string keys, which always serializes.
         let text = serde_json::to_string(body).unwrap_or_default();
         self.text("application/json", text)
     }
@@ -228,7 +228,7 @@ impl Reply {
             ensure!(!text.is_empty(), "{}: the problem has no {part}: {}", self.what, self.body);
         }
         ensure!(self.header("x-correlation-id").is_some(), "{} refused without x-correlation-id", self.what);
-        // What helps an attacker or confuses a buyer: Rust's panics and paths, the SDK's errors, the tables' names.
+        // These help an attacker or confuse a buyer: Rust's panics and paths, the SDK's errors, the tables' names.
         for leak in ["panicked", ".rs:", "dynamodb", "DynamoDb", "arn:aws", "ConditionalCheck", "stack backtrace"] {
             ensure!(!self.body.contains(leak), "{}: the problem leaks internals ({leak}): {}", self.what, self.body);
         }

@@ -35,7 +35,7 @@ impl Ability {
         match self {
             Self::ShapesItsRefusals => "The gateway's own refusals have the form that the template gives them",
             Self::TellsAddresses => "A function hears the caller's address, and a test can choose it",
-            Self::HandsOnOddities => "What no client sends by mistake reaches a function as it came",
+            Self::HandsOnOddities => "A function gets a malformed request as it was sent",
         }
     }
 

@@ -323,7 +323,7 @@ impl Order {
             if !matches!(reply.status, 502..=504) || Instant::now() > deadline {
                 return Ok(reply);
             }
-            // What its Retry-After says.
+            // As its Retry-After says.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }

@@ -216,7 +216,7 @@ async fn the_seats_there_are_find_their_buyers_and_everybody_else_a_clean_refusa
     }
     let orders = taken.len() + refused.len();
 
-    // Whoever does not pay loses their seat; then nothing is held any more.
+    // Buyers who do not pay lose their seats; then nothing is held any more.
     until("nothing is held", AFTER_ALL_RETRIES, async || {
         let seats = show.seats().await?;
         Ok(Look::done_if(seats.held == 0, seats))

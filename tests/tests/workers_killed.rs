@@ -80,7 +80,7 @@ async fn nothing_is_left_half_done() -> Verdict {
             let expected = Seats { available: BOOKINGS * 2 - sold, held: 0, sold };
             let seats = show.seats().await?;
             ensure!(seats == expected, "{seats} instead of {expected}");
-            // What was stored was told, whatever became of the process that was telling it.
+            // Each stored event was published, although its publisher was killed.
             listener.until_heard(&stored, AFTER_ALL_RETRIES).await
         })
         .await?;

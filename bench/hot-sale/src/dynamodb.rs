@@ -1,5 +1,5 @@
 //! A model of DynamoDB in memory, behind the SDK's own HTTP interface: the operations that the booking path uses, with DynamoDB's answers, its limits
-//! of one partition, its conflicts between transactions, and time that passes. Whatever else is asked of it is refused as a `ValidationException`.
+//! of one partition, its conflicts between transactions, and time that passes. It refuses any other request as a `ValidationException`.
 //!
 //! Where DynamoDB's documents leave room, the model takes what is worse for a sale:
 //!
@@ -631,7 +631,7 @@ impl DynamoDb {
             "Put" => Write::Put(named.clone()),
             "Delete" => Write::Delete,
             "ConditionCheck" => Write::Nothing,
-            // What a refused update would have made of the item, nobody will ask.
+            // Nobody reads the item that a refused update would have made.
             "Update" if !holds => Write::Nothing,
             "Update" => {
                 let mut after = expression::updated(string(part, "UpdateExpression")?, current, placeholders)?;

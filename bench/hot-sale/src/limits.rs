@@ -23,7 +23,7 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum Partition {
-    /// Everything under one partition key. What a sale of seconds meets: nothing has been split yet.
+    /// Everything under one partition key. A sale of seconds meets no split partition.
     Key,
     /// Each item of a table by itself, as after DynamoDB has split a hot key by its sort keys. That takes it minutes of traffic.
     Item,
@@ -143,7 +143,7 @@ mod tests {
         assert!(partitions.take(Way::Write, "b", 1.0, Duration::ZERO));
         assert!(partitions.take(Way::Read, "a", 1.0, Duration::ZERO));
         assert_eq!(partitions.hottest(Way::Write), Some(("a", 500.0)));
-        // What was taken ahead is paid back before more is given: 400 units in debt.
+        // Units taken in advance are paid back before more are given: 400 in debt.
         assert!(!partitions.take(Way::Write, "a", 1.0, Duration::from_millis(399)));
         assert!(partitions.take(Way::Write, "a", 1.0, Duration::from_millis(401)));
     }

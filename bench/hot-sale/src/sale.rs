@@ -173,7 +173,7 @@ pub fn run(plan: Plan) -> Result<Outcome, Unmeasured> {
     let hall = Hall::of(plan)?;
     hall.clock.run(async {
         hall.open().await?;
-        // What opening it took is not part of the sale.
+        // Opening it is not part of the sale.
         hall.clock.pause(Duration::from_secs(1)).await;
         let opening = Opening {
             at: hall.clock.now(),

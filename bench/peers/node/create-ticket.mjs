@@ -34,7 +34,7 @@ export const handler = async (event) => {
   return answer(201, view(ticket));
 };
 
-// Whose token it is, if it is one of ours and their session stands.
+// The caller, if the token is one of ours and its session stands.
 const caller = async (authorization) => {
   const [header, payload, signature] = authorization.replace("Bearer ", "").split(".");
   const signed = Buffer.from(`${header}.${payload}`);

@@ -37,7 +37,7 @@ def handler(event, _context):
     terms = next((item for item in items if item["sk"] == "TERMS"), None)
     if terms is None or "deletedAt" in terms:
         return problem(404, "INVENTORY_NOT_FOUND")
-    # Not every buyer to the same partition.
+    # Spreads buyers over the partitions.
     if partition := random.randrange(-(-int(terms["shards"]) // SHARDS_PER_PARTITION)):
         items = inventory.query(KeyConditionExpression=Key("pk").eq(f"INV#{inventory_id}#{partition:02}"))["Items"]
     shards = [item for item in items if item["sk"].startswith("SHARD#") and item["available"] >= quantity]
@@ -49,7 +49,7 @@ def handler(event, _context):
 
 
 def caller(authorization):
-    """Whose token it is, if their session stands. Its signature is not checked: that takes a package more."""
+    """The token's user, if their session is valid. The signature is not checked: that would take one more package."""
     payload = authorization.removeprefix("Bearer ").split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     access = sessions.get_item(Key={"pk": f"USER#{claims['sub']}", "sk": "ACCESS"}, ConsistentRead=True).get("Item")

@@ -120,7 +120,7 @@ fn done(username: &str, admin: &Admin) -> Done {
 
 fn failure(body: &[u8]) -> Failure {
     match serde_json::from_slice::<FunctionError>(body) {
-        // What is not understood, and what is taken, will be so again.
+        // A retry gets the same answer.
         Ok(error)
             if matches!(error.error_type.as_str(), "UsernameTaken" | "EmailTaken" | "WeakPassword" | "Defect") =>
         {

@@ -73,7 +73,7 @@ impl Redrive {
             moved += batch.moved;
             failed.extend(batch.failed);
             progress(&format!("{moved} sent on, {} stay, {} left", failed.len(), batch.left));
-            // What is sent on may come back: as much as there was is looked at, and no more.
+            // A letter sent on may come back, so this reads as many as there were at the start.
             let all = u64::try_from(moved + failed.len()).is_ok_and(|seen| seen >= waiting);
             if looked_at == 0 || batch.left == 0 || all {
                 return Ok(done(queue, moved, &failed, batch.left));

@@ -260,7 +260,7 @@ impl Parameters {
             Err(error) if error.code() == Some("ParameterNotFound") => None,
             Err(error) => return Err(Failure::from_aws(&error)),
         };
-        // What serde says of a key that is not one would repeat part of it.
+        // serde's message would repeat part of a malformed key.
         let parse = |value: String| serde_json::from_str(&value);
         value.map(parse).transpose().map_err(|_| Failure::Refused(format!("{name} holds something else than keys")))
     }

@@ -273,7 +273,7 @@ impl DoorStore {
         }
     }
 
-    /// AP-518 pass: decides a scan and writes the passage in one transaction, or AP-519 the refusal. Of scans of one admission at the same moment one is written,
+    /// AP-518 pass: decides a scan and writes the passage in one transaction, or AP-519 the refusal. Of concurrent scans of one admission, the transaction writes one,
     /// and the others are decided again. A scan that is sent again finds its own passage.
     ///
     /// # Errors

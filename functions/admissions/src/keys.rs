@@ -175,7 +175,7 @@ impl SigningKey {
     pub async fn signer(&self) -> Result<&TicketSigner, StoreError> {
         self.signer
             .get_or_try_init(|| async {
-                // What serde says of a key that is not one would repeat part of it.
+                // serde's message would repeat part of a malformed key.
                 let broken = || StoreError::Broken(InvalidKey.to_string());
                 let key: PrivateTicketKey = serde_json::from_str(&self.key.reveal().await?).map_err(|_| broken())?;
                 TicketSigner::new(&key).map_err(|_| broken())

@@ -1,8 +1,8 @@
 //! An event's seat counters against the reservations that they count. No I/O.
 //!
 //! Every reservation moves its shards' counters in one transaction with itself, so at any moment `held` is what the held reservations and the
-//! seats reserved by hand add up to, and `sold` what the sold ones do. Whoever adds up reservations reads them over some time, though. What they
-//! add up to means something for a shard that did not move from before the first was read until after the last was: `moves` tells.
+//! seats reserved by hand add up to, and `sold` what the sold ones do. Adding up reservations takes some time, though. The sum
+//! holds for a shard that did not move from before the first read until after the last: `moves` tells.
 //!
 //! Numbers are signed here: a counter that a defect drove below zero is something to see, not something that fails to be read.
 
@@ -158,8 +158,8 @@ impl Counters {
         Fingerprint::of(&[&self.total.to_string(), &self.version.to_string(), &shards.join("\n")])
     }
 
-    /// The defects of these counters, given those from `before` the reservations were read. Of shards that moved meanwhile nothing is said
-    /// but that all together must still be the total; while the terms change, nothing at all.
+    /// The defects of these counters, given those from `before` the reservations were read. Shards that moved in between
+    /// must still add up to the total with the others; while the terms change, nothing is checked.
     pub fn discrepancy(&self, before: &Self, holdings: &Holdings) -> Option<Discrepancy> {
         if self.version != before.version {
             return None;
@@ -378,7 +378,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_wrong_is_found_and_once_corrected_is_right(
+        fn each_violation_is_found_and_its_correction_holds(
             event in events(), place: prop::sample::Index, counter in 0..3_u8, by in prop_oneof![-300..0_i64, 1..300_i64],
         ) {
             let mut wrong = event.counters.clone();
@@ -390,7 +390,7 @@ mod tests {
                 _ => shard.sold += by,
             }
             let found = event.found(&wrong).expect("a wrong counter is found");
-            // What tickets and people hold never exceeds the total here, so it can always be put right.
+            // Seats held by tickets and by hand never exceed the total here, so a correction always exists.
             prop_assert!(!found.corrections.is_empty());
             let right = corrected(&found);
             prop_assert_eq!(event.found(&right), None);

@@ -365,7 +365,7 @@ impl Inventory {
     pub fn plan_hold(&self, quantity: Quantity, seed: usize, now: Timestamp) -> Result<Vec<Allocation>, NotForSale> {
         self.open_for_sale(now)?;
         let wanted = quantity.get();
-        // Of those that have them all, by its seed: were it the next one after a shard that has run out, that one would serve both their buyers.
+        // One of the shards with enough seats, chosen by the seed. The one after an empty shard would serve the buyers of both.
         let fitting: Vec<_> = self.shards.iter().filter(|shard| shard.available >= wanted).collect();
         if let Some(shard) = seed.checked_rem(fitting.len()).and_then(|turn| fitting.get(turn)) {
             return Ok(vec![Allocation { shard: shard.number, seats: wanted }]);
@@ -454,7 +454,7 @@ impl Inventory {
         let existing = u32::try_from(self.shards.len()).unwrap_or(MAX_SHARDS);
         let wanted_shards = shard_count(total).max(existing);
         let growth = new.saturating_sub(old);
-        // What is new goes to new shards where the size calls for some, else evenly to those there are.
+        // Added seats go to new shards where the size calls for some, else evenly to those there are.
         let created = wanted_shards - existing;
         let mut additions = spread(if created == 0 { growth } else { 0 }, existing);
         let adjusted = self.shards.iter().map(|shard| ShardChange::Adjust {

@@ -252,7 +252,7 @@ impl NotificationStore {
         self.put_contact(user, ContactItem { contact: Some(contact.clone()), version }).await
     }
 
-    /// AP-101 forget contact, unless what is kept is of a later version of the user. What stays is that they are gone.
+    /// AP-101 forget contact, unless what is kept is of a later version of the user. The record says only that they are gone.
     pub async fn forget_contact(&self, user: UserId, version: u64) -> Result<Written, StoreError> {
         self.put_contact(user, ContactItem { contact: None, version }).await
     }

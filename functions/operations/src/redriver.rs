@@ -1,7 +1,7 @@
 //! Dead letters, sent on to where they did not get.
 //!
 //! A message is deleted last: after what it is about has been sent on, and after that has been recorded. So a redrive that is broken off repeats some of its
-//! work, which every consumer bears, and loses nothing. What cannot be sent on stays in its queue, and is answered with the reason.
+//! work, which every consumer bears, and loses nothing. A message that cannot be sent on stays in its queue, and the answer gives the reason.
 
 use crate::{
     Casework, OperationsStore,
@@ -26,7 +26,7 @@ use std::{
 
 /// The most messages SQS hands over or deletes at once.
 const HANDFUL: usize = 10;
-/// For how long a message is nobody else's: longer than a call may take. What stays shows again after that.
+/// For how long a message is nobody else's: longer than a call may take. A message that stays is visible again after that.
 const HIDDEN_SECONDS: i32 = 120;
 /// The most events `project-events` is given at once, as by the stream.
 const BATCH: usize = 100;

@@ -22,7 +22,7 @@ pub struct OperationsStore {
 pub struct Reading {
     /// How many items were read.
     pub read: usize,
-    /// Those that are meant, an aggregate's in their order. What is no event is not among them.
+    /// Those that are meant, an aggregate's in their order. Other items are left out.
     pub events: Vec<StoredEvent>,
     /// Where to go on, when there is more.
     pub after: Option<EventKey>,

@@ -1,7 +1,7 @@
 //! Charging, reversing and expiring: where the payment, the provider and the waiting saga meet.
 //!
 //! Every function here may stop anywhere and be run again, by whoever: each reads the payment, does what its status calls for next, and writes on
-//! condition that nobody was faster. What moves money at the provider carries a key of the payment's own.
+//! condition that nobody was faster. A call that moves money at the provider carries an idempotency key of the payment.
 
 use crate::{
     domain::{ATTEMPTS, IllegalTransition, IntentId, Method, MethodToken, NotPayable, Payment, Status, Tried},
@@ -274,7 +274,7 @@ impl<G: PaymentGateway> Cashier<G> {
         Ok(opened)
     }
 
-    /// Moves a payment to where the provider says it is, and tells the saga. Whoever has heard that something happened calls this:
+    /// Moves a payment to where the provider says it is, and tells the saga. Every party that hears of a change calls this:
     /// the provider's webhook, the buyer who comes back from their bank, reconcile. It never makes anything happen at the provider but
     /// the end of a declined attempt.
     ///

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = DisputeState)]
 pub enum State {
-    /// The money is gone, and may come back. Whoever sold answers at the provider.
+    /// The money is gone, and may come back. The seller answers at the provider.
     Open,
     /// The money came back.
     Won,

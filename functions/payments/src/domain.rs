@@ -583,7 +583,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_tried_the_version_counts_the_changes(tries in prop::collection::vec(0..5_u8, 0..40)) {
+        fn the_version_counts_the_changes_of_any_sequence(tries in prop::collection::vec(0..5_u8, 0..40)) {
             let now = Timestamp::now();
             let (mut current, mut changes) = (payment(Status::Pending), 0);
             for attempt in tries {

@@ -1,7 +1,7 @@
 //! The operations of a payment provider, whichever it is.
 //!
 //! Money moves in two steps, so that its movement is never in doubt for want of a name: an *intent* is opened (no money moves) and its id
-//! recorded; then it is confirmed (money moves). Whoever later has to know what became of a payment asks about the intent, or cancels
+//! recorded; then it is confirmed (money moves). A later step that needs the payment's outcome asks about the intent, or cancels
 //! it, and the provider decides between that and a confirmation still under way.
 //!
 //! Every answer here says how things are at the provider now. None is the echo of an earlier answer, which may have been overtaken.

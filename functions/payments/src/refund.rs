@@ -573,7 +573,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the provider says in whatever order, what left never exceeds what the provider says has left, and the status follows the sum.
+        /// For every sequence of the provider's answers, what left never exceeds what the provider says has left, and the status follows the sum.
         #[test]
         fn taking_in_ends_and_agrees_with_the_provider(
             parts in prop::collection::vec((1..40_u64, 0..4_usize, any::<bool>()), 0..8)

@@ -308,7 +308,7 @@ impl PaymentStore {
         instruction: Option<&Instruction>,
         trace: &Trace,
     ) -> Result<Written, StoreError> {
-        // Of its entry on the status's list only the partition changes: it is sorted by its id.
+        // Only the partition of its entry on the status's list changes: the sort key is its id.
         let [(list, partition), _] = of_status(after.status).entry(after.id);
         let mut sets = format!(
             "SET #status = :status, #method = :method, attempt = :attempt, declined = :declined, version = :after, \
@@ -329,7 +329,7 @@ impl PaymentStore {
             .expression_attribute_values(":before", number(before.version))
             .expression_attribute_values(":after", number(after.version))
             .expression_attribute_values(":now", text(after.updated_at));
-        // What was decided may rest on the provider's knowing of no intent, or of this one.
+        // The decision may rest on the provider knowing no intent, or this one.
         update = match &before.intent {
             None => update.condition_expression("version = :before AND attribute_not_exists(intentId)"),
             Some(intent) => update
@@ -386,7 +386,7 @@ impl PaymentStore {
         self.lists.page(&of_status(status), limit, cursor, |item| listed(item, still)).await
     }
 
-    /// AP-43 delete payment: marks one that is over, and takes it off the lists. What it says of money stays.
+    /// AP-43 delete payment: marks one that is over, and takes it off the lists. The record of its money stays.
     ///
     /// # Errors
     /// When there is none, it is not over, or the store fails.
@@ -571,7 +571,7 @@ impl PaymentStore {
         })
     }
 
-    /// AP-430 ask for a refund, or for one again: a note on the payment, before the provider is asked. What is claimed never exceeds what was charged.
+    /// AP-430 ask for a refund, or for one again: a note on the payment, before the provider is asked. Refunds claimed never exceed the charge.
     ///
     /// # Errors
     /// When the store does.
@@ -599,8 +599,8 @@ impl PaymentStore {
         conditional(written)
     }
 
-    /// AP-431 record a fact of a payment's money with its event: what the provider's refund object says, or an operator. What has left our account
-    /// never exceeds what was charged.
+    /// AP-431 record a fact of a payment's money with its event: what the provider's refund object says, or an operator. The money that has left our account
+    /// never exceeds the charge.
     ///
     /// # Errors
     /// When the store does.

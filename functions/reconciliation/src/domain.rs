@@ -736,7 +736,7 @@ mod tests {
             prop_assert_eq!(over.violations(later(), grace()), []);
         }
 
-        /// Whatever a booking at rest looks like, what is repaired without a person is repaired: the next look finds nothing, and neither does one after
+        /// A repair without a person succeeds from every state at rest: the next look finds nothing, and neither does one after
         /// the undo that was started.
         #[test]
         fn a_repair_leads_to_no_violation(steps in steps()) {

@@ -1,6 +1,6 @@
 //! Looking twice, and repairing what is safe, over the other contexts' stores.
 //!
-//! A first look is cheap: pages of items as they were a moment ago. What looks wrong is looked at again, one by one and as it is now. Only what is
+//! A first look is cheap: pages of items as they were a moment ago. Suspects are read again, one by one and consistently. Only what is
 //! wrong both times counts, and is repaired by the context it belongs to, on condition that it is still as the second look saw it.
 //!
 //! A booking that looks settled and right is looked at again too, once: then it is proven, and left alone until it is written again. So a run by schedule reads what is open or has

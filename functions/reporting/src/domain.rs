@@ -2,7 +2,7 @@
 //!
 //! Events reach a reader late, twice and in any order between aggregates. So nothing here counts events: a [`BookingRecord`] is the *union* of what its
 //! events tell ([`BookingRecord::merge`] gives the same whatever their order and however often they come), and sales follow from it
-//! ([`BookingRecord::sales`]). What an event adds to the sales is the difference between the booking's sales after and before it.
+//! ([`BookingRecord::sales`]). An event adds to the sales the difference between the booking's sales after and before it.
 
 use boxoffice_inventory::{EventName, domain::Location};
 use boxoffice_kernel::{Amount, Currency, InventoryId, Quantity, TicketId, Timestamp, UserId, money::minor};

@@ -213,7 +213,7 @@ impl ViewStore {
         item.map(|item| read("booking", item)).transpose()
     }
 
-    /// AP-122 tell a booking something: the booking, and what that adds to its event's sales, in one transaction. What it knows already changes
+    /// AP-122 tell a booking something: the booking, and what that adds to its event's sales, in one transaction. A fact that it knows already changes
     /// nothing.
     pub async fn tell(&self, epoch: Epoch, news: &BookingRecord) -> Result<(), StoreError> {
         until_current(|| async {

@@ -73,7 +73,7 @@ impl CallOff {
             }
             // On nobody's word but the clock's: a booking that was confirmed meanwhile stays so.
             Self::HoldExpired => format!("(attribute_not_exists(undoExecutionArn) AND {NOT_CONFIRMED})"),
-            // Whoever takes a stuck saga on removes what says that it is stuck: so it is taken on once. One that was confirmed, and that nobody called off or
+            // Taking a stuck saga on removes its mark, so one caller takes it on. One that was confirmed, and that nobody called off or
             // began to undo, is not stuck, whatever stands there.
             Self::RedriveRequested => format!(
                 "(attribute_exists(#stuck) AND ({NOT_CONFIRMED} OR attribute_exists(calledOffAt) OR attribute_exists(#revoke) OR \

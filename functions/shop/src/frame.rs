@@ -21,7 +21,7 @@ use lambda_http::{
 /// Where cards are entered: the settings that name the payment provider's parts to a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CardEntry {
-    /// The key with which Stripe's script may make tokens of cards. Whoever reads a page may know it.
+    /// The key with which Stripe's script may make tokens of cards. It is public.
     pub publishable_key: Option<String>,
     /// A page of the provider that takes the card and comes back with its token.
     pub hosted: Option<String>,

@@ -9,7 +9,7 @@
 //! Only the saga confirms and cancels. A buyer who wants out leaves a request on the ticket; from then on it can be neither confirmed nor
 //! completed. So does `reconcile` on a ticket whose hold is over and that no saga is at work on: from then on it is not confirmed. A completed ticket is cancelled only when its money is given back after all.
 //!
-//! A ticket that is over may be deleted: it is marked so, and from then on shown to nobody. What it cost, and what became of that, stays.
+//! A ticket that is over may be deleted: it is marked so, and from then on shown to nobody. Its cost and its refund stay on record.
 
 use boxoffice_inventory::{
     EventName, Inventory,
@@ -666,7 +666,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_tried_a_ticket_goes_only_where_its_status_leads(tries in tries()) {
+        fn a_ticket_goes_only_where_its_status_leads(tries in tries()) {
             use Status::{Cancelled, Completed, Confirmed, Pending};
             let (mut ticket, mut now) = (ticket(), now());
             for (attempt, seconds) in tries {

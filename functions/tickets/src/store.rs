@@ -293,7 +293,7 @@ fn idempotency_key(caller: UserId, key: &IdempotencyKey) -> AttributeValue {
 const TICKET: &str = "TICKET";
 const KEY: &str = "KEY";
 
-/// The lists that tickets are on. What one user has is one partition; what everybody adds to is spread.
+/// The lists that tickets are on. A user's list is one partition; a list that everybody adds to is spread.
 struct Lists;
 
 impl Lists {

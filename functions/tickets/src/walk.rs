@@ -126,7 +126,7 @@ impl Walk {
         Ok(Progress::Walking(walk.pause_seconds()))
     }
 
-    /// Requests the cancellation of those bookings that may still be cancelled. What became of each, and how many were asked for now.
+    /// Requests the cancellation of those bookings that may still be cancelled. Returns the outcome of each, and how many it asked for now.
     async fn meet(
         &self,
         tickets: &[Ticket],

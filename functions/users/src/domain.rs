@@ -460,7 +460,7 @@ mod tests {
         let admin = Requester { logged_in_lately: false, ..actor(Role::Admin) };
         assert_eq!(ada.change(&to(Role::Admin), admin, now()), Err(Refusal::LogInAgain));
         assert_eq!(ada.deletable(stale), Err(Refusal::LogInAgain));
-        // What is so already, and how messages come, is no matter of an account.
+        // Unchanged values and the choice of channels need no re-authentication.
         let same =
             Change { username: Some("Ada.L".parse().unwrap()), phone: Some(ada.profile.phone.clone()), ..none() };
         assert_eq!(ada.change(&same, stale, now()), Ok(None));

@@ -279,7 +279,7 @@ impl SessionStore {
             }
             let token = presented.successor(&session.chain_key);
             match session.accept(presented, now) {
-                // Whoever was first has given out this very token.
+                // The request that was first has handed out this very token.
                 Ok(Standing::Before) => return Ok(Attempt::Done(Granted { session, token })),
                 Ok(Standing::Last) => {}
                 Err(Refusal::Reused) => {

@@ -509,7 +509,7 @@ impl UserStore {
         }
     }
 
-    /// The transaction, by an actor whose token is still valid, with the end of the user's sessions where it is the reason of it. Of one's own both are one item.
+    /// The transaction, by an actor whose token is still valid, with the end of the user's sessions where it is the reason of it. For one's own account both are one item.
     fn acted(
         &self,
         transaction: Transaction<Guard>,
@@ -598,7 +598,7 @@ impl UserStore {
             let transaction = self.acted(transaction, by, id, true)?;
             let transaction = self.counted(transaction, Some(before), None)?;
             let mut redactions = self.redactions(id, before.version).await?;
-            // A transaction takes 100 items. Of a longer history the oldest events go first, each by itself.
+            // A transaction takes 100 items. In a longer history the oldest events go first, each by itself.
             let beyond = redactions.len().saturating_sub(MOST_REDACTIONS);
             for early in redactions.drain(..beyond) {
                 Transaction::new().update((), early).commit(&self.client).await.or_else(Uncommitted::into_stale)?;

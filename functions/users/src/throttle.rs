@@ -63,7 +63,7 @@ pub struct Tries {
 pub enum Charge {
     /// It is made, and counted.
     Counted(Tries),
-    /// It is too early. What is to be kept, where the newcomer's wait begins with this attempt.
+    /// It is too early. Holds the record to keep, where the newcomer's wait begins with this attempt.
     Early(Wait, Option<Tries>),
 }
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# Nothing else is loaded: a call of another service fails at once, in place of answering what nobody has looked at.
+# No other service is loaded: a call of one fails at once, instead of giving an answer that nobody has checked.
 SERVICES = [
     "apigateway", "cloudformation", "cloudwatch", "dynamodb", "dynamodbstreams", "events", "iam", "kms", "lambda", "logs", "s3", "scheduler", "ses", "sns",
     "sqs", "ssm", "stepfunctions", "sts",

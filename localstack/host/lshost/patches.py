@@ -162,7 +162,7 @@ def _shorten_pauses_between_retries(scale: float) -> None:
 
 
 def _plain(value):
-    """What the Java bridge's JSON round trip leaves: plain dicts, lists and numbers."""
+    """Plain dicts, lists and numbers, as the Java bridge's JSON round trip would return them."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -98,7 +98,7 @@ impl Cursor {
         self.of(attributes)
     }
 
-    /// The key to go on from in a walk over a whole table, should the cursor be of such a walk. What a walk reads is for operators and for
+    /// The key to go on from in a walk over a whole table, should the cursor be of such a walk. A walk's answers are for operators and for
     /// the product itself, so a cursor may stand anywhere in the table.
     ///
     /// # Errors

@@ -468,7 +468,7 @@ fn field_problem(path: &str, error: &serde_json::Error, refine: fn(&str) -> Opti
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     let quoted = || message.split('`').nth(1).unwrap_or_default();
     if let Some(unknown) = message.strip_prefix("unknown field `") {
-        // The caller's own spelling: it may be empty, or have quotes of its own. What follows it is ours.
+        // The caller's own spelling: it may be empty, or have quotes of its own. The text after it is ours.
         let field = unknown.rsplit_once("`, expected ").map_or(unknown, |(field, _)| field);
         return Problem::new(Code::UnknownField, format!("{message}.")).at(field);
     }

@@ -1,6 +1,6 @@
 //! The event store's stream, read.
 //!
-//! Two functions read it: one puts the events on the bus, the other keeps the read models. What is an event is the same to both.
+//! Two functions read it: one puts the events on the bus, the other keeps the read models. Both take the same records for events.
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use boxoffice_kernel::Timestamp;

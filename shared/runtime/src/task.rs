@@ -323,7 +323,7 @@ mod tests {
             async move { journaled(Step::VerifyHold, &journal, input(TicketId::generate()), work).await }
         };
         assert_eq!(outcome(Ok(())).await.map_err(|failure| failure.name()), Err(StepFailure::DEFECT));
-        // What went wrong first is what counts.
+        // The work's own failure takes precedence over the journal's.
         let refused = StepFailure::Refused { refusal: Refusal::HoldLost, detail: String::new() };
         assert_eq!(outcome(Err(refused.clone())).await, Err(refused));
     }

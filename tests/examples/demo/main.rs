@@ -1,6 +1,6 @@
 //! `make demo`: books real tickets on a running stack, and shows what became of each.
 //!
-//! Six buyers of one small show, each with an account of their own. Whatever they do, every seat is available, held or sold, and the demo ends with an error
+//! Six buyers of one small show, each with an account of their own. At every moment each seat is available, held or sold, and the demo ends with an error
 //! if anything is not as it should be: it looks at what it shows, money at the payment provider and mail included.
 
 mod screen;

@@ -12,7 +12,7 @@
 //! | [`stream`] | a record of the event store's stream |
 //!
 //! A store is tested where its conditions are evaluated, on two DynamoDBs by different authors: what both refuse is refused by the
-//! condition, not by one's habits. What neither can show is listed in `docs/testing.md`.
+//! condition, not by one's habits. `docs/testing.md` lists what neither can show.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "this is test code: it fails by panicking, and says why")]
 #![allow(clippy::missing_panics_doc, reason = "every function here panics when the test it serves must fail")]

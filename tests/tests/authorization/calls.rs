@@ -254,7 +254,7 @@ impl Stage {
             }
             ("GET", "/tickets/inventory/{inventoryId}") => get(format!("/tickets/inventory/{}", show.id())),
             ("GET", "/tickets/{id}") => get(format!("/tickets/{}", booking.id())),
-            // What a MANAGER may do of it is to say that the event is over.
+            // A MANAGER may use it to end the event.
             ("PATCH", "/tickets/{id}/status") if column == Column::Manager => {
                 Ok(api.patch_status(booking.id(), "COMPLETED").into())
             }

@@ -174,7 +174,7 @@ impl Cell {
     fn refused(&mut self, machine: &Machine) -> Outcome<()> {
         self.ends = self.turned(machine);
         if machine.waits_for_a_call(&self.state) {
-            // Who calls back says no: the buyer's bank.
+            // The buyer's bank declines in its callback.
             self.card = Some(Card::Declined);
             self.ends = BTreeSet::from([End::Compensated]);
             return Ok(());

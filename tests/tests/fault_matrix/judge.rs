@@ -196,7 +196,7 @@ async fn check_admissions(house: &BoxOffice, scene: &Scene<'_>, ticket: &Ticket)
     Ok(())
 }
 
-/// An operator has it tried again when the fault is over, and it is undone. What nobody could even say is stuck is taken back by force.
+/// An operator has it tried again when the fault is over, and it is undone. A booking that could not even be marked as stuck is compensated by force.
 async fn put_right(house: &BoxOffice, scene: &Scene<'_>, recorded: bool) -> Outcome<Ticket> {
     let verb = if recorded { "redrive" } else { "compensate" };
     let request = house.admin.post(&format!("/operations/sagas/{}/{verb}", scene.booking.id()));

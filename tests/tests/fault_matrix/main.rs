@@ -61,7 +61,7 @@ async fn whole_matrix() -> Verdict {
             println!("{} of {} cells", cells.len(), all.len());
             let squares = all_at_once(&house, &folder, &machine, cells).await;
             let stored: Vec<StoredEvent> = squares.iter().flat_map(|square| square.events.clone()).collect();
-            // What was stored was told, whatever went wrong: at least once, each.
+            // Each stored event was published at least once, despite the fault.
             let bus = listener.until_heard(&stored, AFTER_ALL_RETRIES).await;
             Ok((all, squares, bus))
         })

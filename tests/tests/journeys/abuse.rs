@@ -1,7 +1,7 @@
 //! Input that no client sends by mistake, and clients that do not behave: answered as a refusal where there is somebody to answer, never with a fault of ours,
 //! and nothing changes.
 //!
-//! `refusals.rs` has what a client may well get wrong. What is answered by API Gateway's stand-in itself, before the product sees it, is told apart in
+//! `refusals.rs` has what a client may well get wrong. Answers that API Gateway's stand-in gives by itself, before the product sees the request, are told apart in
 //! `docs/testing.md`.
 
 use crate::refusals::{refused, unchanged};

@@ -62,7 +62,7 @@ async fn a_key_is_its_user_s_own() -> Verdict {
     let order = show.order(2);
     let mine = order.booked().await?;
 
-    // Whoever happens to use the same key neither gets another's ticket nor learns that there is one.
+    // A caller with the same key by chance neither gets the other's ticket nor learns that it exists.
     let mut theirs = order.clone();
     theirs.buyer = house.somebody().await?;
     let reply = theirs.sent().await?;

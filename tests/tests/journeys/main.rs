@@ -1,6 +1,6 @@
 //! The journeys of a buyer, an organiser and an operator, branch by branch, against a running stack.
 //!
-//! Every test has events, buyers and keys of its own: they run beside each other, and again on the same stack. What cannot (faults that open
+//! Every test has events, buyers and keys of its own: they run beside each other, and again on the same stack. Tests that cannot (faults that open
 //! the circuit breaker all bookings share, a race that takes the whole machine, killed processes) has a program of its own.
 
 mod abuse;

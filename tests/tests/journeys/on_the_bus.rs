@@ -141,7 +141,7 @@ async fn of_people(house: &BoxOffice) -> Outcome<Vec<StoredEvent>> {
     }
     leaving.delete(&format!("/users/{}", leaving.id())).send().await?.with_status(204)?;
 
-    // Of the earlier ones nothing personal is left: as they are stored now, they were never said.
+    // Erasure removed the personal fields of earlier events, so their stored form differs from the one on the bus.
     stored.extend(house.tables.events_of(leaving.id()).await?.pop());
     stored.extend(house.tables.events_of(lost.id()).await?);
     for message in failed.iter().chain(&welcome) {

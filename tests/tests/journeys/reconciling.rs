@@ -155,7 +155,7 @@ async fn a_wrong_counter_is_made_what_the_reservations_add_up_to() -> Verdict {
     let kinds: Vec<_> = events.iter().map(|stored| stored.event.metadata.event_type.as_str()).collect();
     assert_eq!(kinds, ["InventoryCreated", "InventoryReconciled"]);
     house.contracts.check(&events[1])?;
-    // What is counted again is sold on.
+    // Seats that were counted again can be sold.
     let next = show.order(8).paid_with(Card::Good).booked().await?;
     next.until_confirmed().await?;
     assert_eq!(show.seats().await?, Seats { available: 0, held: 0, sold: 10 });

@@ -163,7 +163,7 @@ async fn an_answer_that_has_not_changed_is_not_sent_again() -> Verdict {
     for list in ["/inventory", "/inventory/available"] {
         assert!(house.api.get(list).send().await?.header("etag").is_some(), "{list}");
     }
-    // What is somebody's own is kept by nobody.
+    // No cache keeps a person's own data.
     let own = house.buyer.get("/users/me").send().await?;
     assert_eq!((own.header("cache-control"), own.header("etag")), (Some("no-store"), None));
     Ok(())

@@ -49,7 +49,7 @@ async fn a_story_with_secrets(house: &BoxOffice, last: &str) -> Outcome<(Vec<Sec
     account.password.clone_from(&new);
     let person = Person::with(account, &house.api);
 
-    // What people type into the wrong field, or wrongly, is a secret too.
+    // Text typed into the wrong field, or mistyped, is a secret too.
     let (short, number, wrong) = (format!("q{:06}", random(1_000_000)), unguessable_number(), fresh("a wrong secret"));
     for bad in [json!(short), json!(number), json!([wrong]), json!({ "secret": wrong })] {
         let body = Body::user().with("password", bad.clone());

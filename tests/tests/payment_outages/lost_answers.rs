@@ -110,7 +110,7 @@ async fn until_shortly_before_the_hold_ends(booking: &Booking) -> Outcome<()> {
     .map(drop)
 }
 
-/// Whatever became of the money, the buyer has either the ticket or the money, and the books agree.
+/// The buyer has either the ticket or the money, and the books agree, in every outcome.
 async fn never_silence(house: &BoxOffice, show: &Show, booking: &Booking) -> Outcome<()> {
     booking.until_settled(AFTER_THE_HOLD).await?;
     let id = booking.id();

@@ -82,7 +82,7 @@ async fn an_operator_has_a_stuck_booking_undone_once_the_provider_answers_again(
     let requested = house.terminal.run(&redrive).await?.done()?;
     assert_eq!(requested["requestedBy"], "cli:ada");
     booking.until_saga_is(SagaStatus::Compensated, AFTER_ALL_RETRIES).await?;
-    // What made the saga turn is still why.
+    // The reason is still the failure that turned the saga back.
     booking.until_cancelled("PAYMENT_UNAVAILABLE").await?;
 
     assert_eq!(show.seats().await?, Seats { available: 10, held: 0, sold: 0 });

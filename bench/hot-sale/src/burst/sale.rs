@@ -381,7 +381,7 @@ impl Sale {
         }
     }
 
-    /// Reads one lane of the stream until nothing is left in it. What is throttled is tried again until it is served: records are dropped by
+    /// Reads one lane of the stream until nothing is left in it. A throttled delivery is retried until it is served: records are dropped by
     /// their age alone, a day, when the function was never run (<https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>).
     async fn drain(self: Rc<Self>, reader: &Reader, lane: u32) {
         self.pause(self.account.part_of(POLL)).await;
@@ -526,7 +526,7 @@ impl Sale {
             "Choose Wait" if booking.late.get() => 1,
             "Choose Wait" => usize::MAX,
             "Choose Late Payment" => usize::from(!booking.paid.is_raised()),
-            // What nobody could claim is undone, the rest is an operator's.
+            // A booking that nobody could claim is undone, any other is left to an operator.
             "Choose Ending" => usize::from(booking.claimed.get()),
             _ => {
                 self.unknown(name);

@@ -98,7 +98,7 @@ impl InventoryStore {
                 let some = some.iter().map(|partition| self.partition(id, *partition, Freshness::Consistent));
                 items.extend(try_join_all(some).await?.into_iter().flatten());
             }
-            // Who rewrites the terms rewrites every shard with them: shards under others were read before or after that.
+            // A change of terms rewrites every shard, so a shard under other terms was read before or after it.
             let version = number(terms.version);
             let current = items.iter().all(|item| item.get("inventoryVersion") == Some(&version));
             if current || later.is_empty() || look == LOOKS {

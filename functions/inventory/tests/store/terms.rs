@@ -189,7 +189,7 @@ async fn the_list_by_date_is_in_order_and_includes_both_ends() {
         let page = store.list_by_date(date(0), None, one, None).await.unwrap();
         let page = store.list_by_date(date(1), None, one, page.next).await.unwrap();
         assert_eq!(page.items[0].id, by_date[1].id);
-        // What comes after it in a range that ended before is not asked for.
+        // Nothing after it is read in a range that ended before.
         let page = store.list_by_date(date(2), None, one, None).await.unwrap();
         let earlier = store.list_by_date(date(0), Some(date(1)), one, page.next).await;
         assert!(matches!(earlier, Err(ListError::Cursor(_))), "{earlier:?}");

@@ -1,4 +1,4 @@
-//! Takes a notification off every list. What was sent, and when, stays in the event store.
+//! Takes a notification off every list. The event store keeps what was sent, and when.
 //!
 //! | | |
 //! |---|---|

@@ -45,10 +45,10 @@ impl PostOffice {
 
 impl MessageSender for PostOffice {
     async fn send(&self, to: Address<'_>, message: &Composed) -> Result<(), SendError> {
-        // What is sent takes a while: whoever comes meanwhile must not send too.
+        // Sending takes a while; a delivery in the meantime must not send again.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         let failing = self.failing.lock().unwrap().clone();
-        // What nobody answers may have been taken: here it always is.
+        // A send without an answer may have been accepted: here it always is.
         if let Some(error) = failing.clone().filter(|error| !matches!(error, SendError::Unanswered(_))) {
             return Err(error);
         }

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Sends on what waits in a dead-letter queue, some of it.
 ///
-/// `left` says about how many messages were not looked at; call again until there are none. What cannot be sent on stays in the queue, and is
+/// `left` says about how many messages were not looked at; call again until there are none. A message that cannot be sent on stays in the queue, and is
 /// answered with the reason.
 ///
 /// # Errors
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
     responses(
         (
             status = 200,
-            description = "What came of it",
+            description = "How many messages were sent on, and why the others stay",
             body = inline(Redriven),
             example = json!({ "queue": "saga-start-dead-letters", "moved": 3, "failed": [], "left": 0 })
         ),

@@ -116,7 +116,7 @@ impl From<ReplayError> for Problem {
     request_body(content = Replay, example = json!({"eventType": "TicketConfirmed", "from": "2030-05-01T00:00:00.000Z", "dryRun": true})),
     responses((
         status = 200,
-        description = "What came of the page",
+        description = "How many events of the page were published again, and where the next begins",
         body = inline(ReplayedView),
         example = json!({ "read": 100, "matched": 7, "published": 0 })
     ))

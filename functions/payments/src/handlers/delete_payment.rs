@@ -1,4 +1,4 @@
-//! Takes a payment that is over off the lists. What it says of money stays.
+//! Takes a payment that is over off the lists. The record of its money stays.
 //!
 //! | | |
 //! |---|---|

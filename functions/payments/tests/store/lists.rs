@@ -175,7 +175,7 @@ async fn a_deleted_payment_is_off_every_list_and_its_record_stays() {
 
         let again = desk.store.delete(before.id, &trace()).await;
         assert!(matches!(again, Err(DeleteError::NotFound)), "{again:?}");
-        // What the saga still does with it does nothing.
+        // Later steps of the saga change nothing.
         assert_eq!(desk.reverse(&before).await.unwrap(), after);
         assert_eq!(database.history(before.id).await, history);
     })

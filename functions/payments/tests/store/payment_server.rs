@@ -22,7 +22,7 @@ impl PaymentServer {
         let url = url.unwrap_or_else(|_| {
             panic!("{VARIABLE} is not set: `make test-unit` starts the payment server and sets it")
         });
-        // Whoever asks first chooses for the process.
+        // The first call chooses for the process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { http: Client::new(), url }
     }

@@ -179,7 +179,7 @@ async fn the_providers_id_is_remembered_only_while_charging_and_never_replaced()
         assert_eq!(store.remember_intent(&started, &other, &tried).await.unwrap(), Written::Stale);
         assert_eq!(store.get(payment.id).await.unwrap().unwrap().intent.as_ref(), Some(&intent));
 
-        // Whoever decided without knowing of it must look again: the provider may be charging by it.
+        // A decision made without it must be made anew: the provider may be charging by it.
         let unasked = started.expire("late".into(), now).unwrap();
         let written = store.advance(&started, &unasked, None, &trace()).await.unwrap();
         assert_eq!(written, Written::Stale);

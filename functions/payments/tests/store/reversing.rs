@@ -144,7 +144,7 @@ async fn a_payment_the_provider_never_heard_of_is_reversed_without_asking() {
         let payment = desk.processing().await;
         assert_eq!(desk.reverse(&payment).await.unwrap().status, Status::Expired);
         assert_eq!((desk.provider.calls(Call::Open), desk.provider.calls(Call::Cancel)), (0, 0));
-        // Whoever was about to charge it finds that it is over.
+        // A charge that was about to begin finds it over.
         assert!(desk.pay(&payment, "pm_card").await.is_err());
         assert_eq!(desk.provider.money_moved(), (0, 0));
     })
@@ -164,7 +164,7 @@ async fn a_payment_called_off_just_before_it_is_confirmed_takes_no_money() {
         about_to_confirm.reached().await;
         assert_eq!(desk.reverse(&payment).await.unwrap().status, Status::Expired);
         about_to_confirm.go();
-        // Whoever was paying learns what became of it.
+        // The payer learns the outcome.
         assert_eq!(paying.await.unwrap().unwrap().status, Status::Expired);
         assert_eq!(desk.provider.money_moved(), (0, 0));
         assert_eq!(database.history(payment.id).await, ["PaymentInitiated", "PaymentProcessing", "PaymentExpired"]);

@@ -302,7 +302,7 @@ async fn violations(database: &Database, receiver: &Receiver, faults: &[Fault]) 
 }
 
 #[tokio::test]
-async fn whatever_becomes_of_its_events_a_payment_and_its_money_agree() {
+async fn a_payment_and_its_money_agree_under_every_webhook_fault() {
     for_each_dynamodb(|database| async move {
         let found = violations(&database, &Receiver::Ours, &FAULTS).await;
         assert!(found.is_empty(), "{found:#?}");

@@ -127,7 +127,7 @@ async fn a_rebuild_that_was_broken_off_is_taken_up_again_and_shows_nothing_until
         let begun = desk.views.begin_building().await.unwrap();
         assert_eq!(desk.views.begin_building().await.unwrap(), begun);
         assert_eq!(desk.views.sales(inventory).await.unwrap().unwrap().sales, expected(&events));
-        // What arrives now goes to both.
+        // An event that arrives now goes to both.
         let late = Story::new(inventory).sold();
         desk.append(&late).await;
         desk.project(&late).await;

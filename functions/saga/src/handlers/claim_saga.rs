@@ -139,7 +139,7 @@ pub(crate) async fn take_back(
         CallOff::PaymentRefunded | CallOff::RedriveRequested | CallOff::CompensationRequested => None,
     };
     let Some(booking) = store.call_off(ticket, facts, because, execution).await? else { return Ok(None) };
-    // What is tried again is still undone for the reason it was.
+    // A redrive undoes the booking for the reason it had.
     let saga = if because == CallOff::RedriveRequested { store.get(ticket).await? } else { None };
     let failure = match saga.as_ref().and_then(|saga| Some((saga.turned_at(), saga.compensation_reason()?))) {
         Some((step, error)) => Failure { step: step.unwrap_or(Step::ClaimSaga).title(), ..turned(error) },

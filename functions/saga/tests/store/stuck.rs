@@ -31,7 +31,7 @@ async fn a_booking_that_nobody_could_take_on_is_taken_back_by_the_execution_that
             assert_eq!(recorded["failure"]["step"], "Claim Saga");
         }
         assert_eq!(status(&store, ticket).await, Status::Compensating);
-        // Whoever comes later, from whichever event, leaves it alone.
+        // A later start leaves it alone, whichever event caused it.
         assert!(!claim(&store, ticket, "late").await);
         let late = stops(&store, ticket, "late", "TicketCreated", "Claim Saga").await.unwrap();
         assert_eq!(late["ending"], "NOTHING");
@@ -84,7 +84,7 @@ async fn a_wish_to_undo_whose_claim_fails_for_good_is_fulfilled_all_the_same() {
             assert_eq!((&recorded["ending"], &recorded["failure"]["error"]), (&json!("UNDO"), &json!(error)));
             assert_eq!(recorded["booking"], json!(booking(ticket)), "{event}");
         }
-        // Of a booking without a saga nothing is known but that: to be tried again, and then an operator's.
+        // A booking without a saga is retried, and then left to an operator.
         let unknown = stops(&store, TicketId::generate(), "back", "PaymentRefunded", "Claim Saga").await;
         assert_eq!(unknown, Err("Transient".into()));
         let broken = stops(&store, TicketId::generate(), "one", "UserCreated", "Claim Saga").await;

@@ -151,7 +151,7 @@ async fn an_order_at_another_total_than_its_buyer_was_shown_books_nothing() {
 }
 
 #[tokio::test]
-async fn whatever_the_price_does_meanwhile_a_buyer_pays_what_they_were_shown_or_books_nothing() {
+async fn a_buyer_pays_the_price_shown_or_books_nothing() {
     for_each_dynamodb(|database| async move {
         let office = BoxOffice::new(&database);
         let event = office.on_sale(1000).await;

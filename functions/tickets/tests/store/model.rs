@@ -212,7 +212,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn whatever_is_done_in_whatever_order_the_seats_are_as_the_model_says() {
+async fn seats_match_the_model_after_any_sequence_of_moves() {
     let seeds = seeds();
     for_each_dynamodb(|database| {
         let seeds = seeds.clone();

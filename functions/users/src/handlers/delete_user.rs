@@ -16,7 +16,7 @@ use lambda_http::Request;
 
 /// Delete a user
 ///
-/// Their personal data is erased, from their history too; tickets and payments stay, under an id that is nobody's. Whoever has a ticket to an event that
+/// Their personal data is erased, from their history too; tickets and payments stay, under an id that is nobody's. A user with a ticket to an event that
 /// is still to come cannot be deleted. It needs a log-in of the last 300 s.
 ///
 /// # Errors

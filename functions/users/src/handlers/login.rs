@@ -13,7 +13,7 @@ use boxoffice_runtime::{Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::{Deserialize, Deserializer, de};
 
-/// A username or a mail address, as it was typed. What is neither is nobody's.
+/// A username or a mail address, as it was typed. Any other text belongs to nobody.
 #[derive(Clone)]
 pub(crate) struct LoginName(String);
 

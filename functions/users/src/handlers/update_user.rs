@@ -47,7 +47,7 @@ pub struct UserChange {
     version: Option<u64>,
 }
 
-/// Whatever is there, `null` among it.
+/// Any JSON value, `null` among them.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | a second factor, confirmed or not | `USER#<userId>` | `FACTOR` |
 //!
-//! Whatever adds or takes one away ends every session of its user, so that none is left that was begun without it or by it.
+//! Adding or removing one ends every session of its user, so that none is left that was begun without it or by it.
 
 use super::{ChangeError, Guard, PROFILE, UserStore, user_key};
 use crate::{

@@ -33,7 +33,7 @@ async fn another_name_frees_the_old_one_and_takes_the_new_and_another_address_wa
         house.users.change(ada.id, &named("COUNTESS"), me, &trace()).await.unwrap();
         assert_eq!(house.stored(ada.id).await.profile.username.as_str(), "COUNTESS");
         assert_eq!(database.history(ada.id).await, ["UserCreated", "UserUpdated", "UserUpdated"]);
-        // Whatever changes, the password stays.
+        // No change touches the password.
         house.admit("countess", crate::fixture::PASSWORD).await.unwrap();
     })
     .await;

@@ -288,7 +288,7 @@ async fn a_new_password_ends_every_session_and_the_old_one_opens_none() {
             assert!(!house.admits(session).await);
             assert_eq!(refused(house.renew(&session.token).await), Refusal::Ended);
         }
-        // Whoever had proven the old password a moment before opens no session with it.
+        // A log-in that proved the old password a moment before opens no session.
         let opened =
             house.sessions.open(ada.id, before.generation, Strength::Password, &DeviceToken::issue().unwrap()).await;
         assert!(matches!(opened, Err(StoreError::Unavailable(_))), "{opened:?}");
