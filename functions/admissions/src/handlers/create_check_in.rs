@@ -8,7 +8,7 @@
 //! | emits | `AdmissionEntered` or `AdmissionLeft` when somebody passed |
 //! | safe to repeat | a scan with the same nonce is the same passage |
 
-use super::door_answer::{PassageView, device, no_list, passage_example, secret};
+use super::door_answer::{Gate, PassageView, device, no_list, passage_example, secret};
 use crate::{
     door::{ScanNonce, Way},
     doors::{Answered, DoorStore, Presented, words},
@@ -32,8 +32,8 @@ pub struct NewCheckIn {
     list: CheckInListId,
     /// Where the device stands; 0 where the list has no gates.
     #[serde(default)]
-    #[schema(maximum = 65535)]
-    gate: u16,
+    #[schema(value_type = u16, maximum = 65535)]
+    gate: Gate,
     /// The device's name for this scan.
     nonce: ScanNonce,
     direction: Way,
@@ -164,10 +164,10 @@ fn message(answered: &Answered) -> String {
 pub async fn handle(doors: &DoorStore, keys: &VerifyingKeys, request: Request) -> Result<Answer, Problem> {
     let device = device(doors, &request).await?;
     let new: NewCheckIn = http::body(&request, |_| None)?;
-    device.stands_at(new.list, new.gate)?;
+    device.stands_at(new.list, new.gate.0)?;
     let list = doors.list(new.list).await?.ok_or_else(no_list)?;
     let presented =
-        Presented { code: &new.code, gate: new.gate, way: new.direction, nonce: new.nonce, vouched: new.vouched };
+        Presented { code: &new.code, gate: new.gate.0, way: new.direction, nonce: new.nonce, vouched: new.vouched };
     let keys = keys.current().await?;
     let answered = doors.pass(&list, &device, &presented, &keys, &http::trace(&request)).await?;
     Answer::ok(&CheckIn::from(answered))

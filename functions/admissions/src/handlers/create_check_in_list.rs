@@ -26,8 +26,8 @@ pub struct NewCheckInList {
     name: Text<100>,
     /// The numbers of its gates; none: one gate, 0.
     #[serde(default)]
-    #[schema(value_type = Vec<Gate>, inline, max_items = 100)]
-    gates: Vec<u16>,
+    #[schema(inline, max_items = 100)]
+    gates: Vec<Gate>,
     /// Whether exits are scanned.
     #[serde(default)]
     exits: bool,
@@ -92,7 +92,8 @@ pub async fn handle(doors: &Doors, request: Request) -> Result<Answer, Problem> 
 ///
 /// # Errors
 /// When there are too many.
-pub(super) fn gates(mut gates: Vec<u16>) -> Result<Vec<u16>, Problem> {
+pub(super) fn gates(gates: Vec<Gate>) -> Result<Vec<u16>, Problem> {
+    let mut gates: Vec<_> = gates.into_iter().map(|Gate(number)| number).collect();
     gates.sort_unstable();
     gates.dedup();
     if gates.len() > MOST_GATES {

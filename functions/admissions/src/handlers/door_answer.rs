@@ -4,7 +4,7 @@ use crate::{
     door::{CheckInList, Device, DeviceState, DeviceToken, NotAllowed, Passage, Way},
     doors::{DeviceError, DoorStore, UndoError},
 };
-use boxoffice_kernel::{AdmissionId, CheckInListId, DeviceId, InventoryId, Text, Timestamp};
+use boxoffice_kernel::{AdmissionId, CheckInListId, DeviceId, InventoryId, Text, Timestamp, whole};
 use boxoffice_runtime::{Code, Problem};
 use lambda_http::{Request, http::header::AUTHORIZATION};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -115,9 +115,17 @@ impl DeviceView {
     }
 }
 
-/// The number of a gate, for the API's document: `u16` alone would say nothing of its largest.
-#[derive(Debug)]
-pub(crate) enum Gate {}
+/// The number of a gate, as a request gives it: `u16` alone would refuse `2.0`, and say nothing of its largest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Gate(pub(crate) u16);
+
+impl<'de> Deserialize<'de> for Gate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = whole::from_json(deserializer)?;
+        let too_large = |_| D::Error::custom(format!("must be a whole number of at most {}", u16::MAX));
+        u16::try_from(number).map(Self).map_err(too_large)
+    }
+}
 
 impl utoipa::PartialSchema for Gate {
     fn schema() -> RefOr<Schema> {
@@ -252,4 +260,18 @@ pub(crate) async fn device(doors: &DoorStore, request: &Request) -> Result<Devic
     let device = doors.device(token.device).await?.ok_or_else(unknown)?;
     device.scans(token.secret(), Timestamp::now())?;
     Ok(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_is_a_whole_number_however_it_is_spelled() {
+        let gates = |text: &str| serde_json::from_str::<Vec<Gate>>(text);
+        assert_eq!(gates("[4582.0, 276, 0]").unwrap(), [Gate(4582), Gate(276), Gate(0)]);
+        for text in ["[65536]", "[1.5]", "[-1]", "[\"1\"]"] {
+            assert!(gates(text).is_err(), "{text}");
+        }
+    }
 }

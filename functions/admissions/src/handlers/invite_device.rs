@@ -30,8 +30,8 @@ pub struct NewDevice {
     /// Its name, for staff.
     label: Text<60>,
     /// The gates of the list that it may scan at; all of them unless given.
-    #[schema(value_type = Option<Vec<Gate>>, inline, max_items = 100)]
-    gates: Option<Vec<u16>>,
+    #[schema(inline, max_items = 100)]
+    gates: Option<Vec<Gate>>,
     /// When it ends by itself; when the list closes, unless given.
     ends_at: Option<Timestamp>,
 }
