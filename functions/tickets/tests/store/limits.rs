@@ -2,16 +2,20 @@
 
 use crate::fixture::{BoxOffice, fresh_key, made, order_by, quantity};
 use aws_sdk_dynamodb::types::AttributeValue;
-use boxoffice_aws::{Budget, Overspent, StoreError, transaction::Written};
+use boxoffice_aws::{Budget, Overspent, StoreError, client, transaction::Written};
 use boxoffice_inventory::domain::{PurchaseLimits, Revision};
 use boxoffice_kernel::{InventoryId, Timestamp, UserId};
-use boxoffice_testing::{Database, Table, for_each_dynamodb, trace};
+use boxoffice_testing::{Database, Listener, Table, for_each_dynamodb, trace};
 use boxoffice_tickets::{
     domain::CancellationReason,
     pool::{LimitExceeded, Pool},
     store::{BookError, Outcome},
 };
-use std::sync::Arc;
+use serde_json::json;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::{sync::Barrier, task::JoinSet};
 
 /// How many orders come at one moment. moto serves one request at a time, so that two hundred would keep every other test from it.
@@ -212,6 +216,27 @@ async fn an_address_has_a_budget_of_orders_whoever_sends_them_and_another_afterw
         assert_eq!(budget.spend("orders#192.0.2.1", now.plus_seconds(seconds + 1)).await.unwrap(), 1);
     })
     .await;
+}
+
+/// The order's write was refused by the period that ended, and its look finds the one that another order has begun since.
+#[tokio::test]
+async fn an_order_between_two_periods_counts_in_the_new_one() {
+    let now = Timestamp::now();
+    let until = now.plus_seconds(600).unix_seconds().to_string();
+    let is_first = AtomicBool::new(true);
+    let table = Listener::answering(move |operation, _| {
+        let counter = |count: &str| json!({ "count": { "N": count }, "expiresAt": { "N": until } });
+        match operation {
+            "UpdateItem" if is_first.swap(false, Ordering::Relaxed) => {
+                (400, json!({ "__type": "ConditionalCheckFailedException" }))
+            }
+            "UpdateItem" => (200, json!({ "Attributes": counter("2") })),
+            "GetItem" => (200, json!({ "Item": counter("1") })),
+            other => panic!("{other}"),
+        }
+    });
+    let budget = Budget::new(client::dynamodb(&table.sdk_config()), "tickets", 5, 600);
+    assert_eq!(budget.spend("orders#192.0.2.1", now).await.unwrap(), 2);
 }
 
 #[tokio::test]
