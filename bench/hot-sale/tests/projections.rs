@@ -26,3 +26,9 @@ fn a_store_without_conditions_counts_wrongly_and_it_is_noticed() {
     let outcome = projected(Settings { conditions: false, ..Settings::default() });
     assert!(!outcome.is_sound(), "{outcome:#?}");
 }
+
+#[test]
+fn the_same_seed_gives_the_same_projection() {
+    let [first, second] = [(); 2].map(|()| projected(Settings::default()));
+    assert_eq!(first, second);
+}
