@@ -4,13 +4,24 @@ use crate::{
     machine::Machine,
     model::{Admissions, Booking, Call, Card, Counts},
     provider::Provider,
-    wire::on_the_wire,
+    wire::{Stream, on_the_wire},
 };
+use aws_config::{SdkConfig, stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
+    config::{AsyncSleep, Sleep, retry::RetryPartition},
     error::DisplayErrorContext,
+    operation::transact_write_items::TransactWriteItemsInput,
     types::{AttributeValue, Update},
 };
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeSerializationInterceptorContextMut},
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::config_bag::ConfigBag;
 use boxoffice_admissions::{
     AdmissionStore,
     domain::{BlockState, Standing},
@@ -30,8 +41,9 @@ use boxoffice_inventory::{
     store::{SeatsError, UpdateError, shard_partition},
 };
 use boxoffice_kernel::{
-    Amount, Currency, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, TicketId, Timestamp, UserId,
+    Amount, Currency, Fingerprint, IdempotencyKey, InventoryId, Money, Operator, Quantity, TicketId, Timestamp, UserId,
 };
+use boxoffice_operations::{Casework, OperationsStore, casework::CaseError};
 use boxoffice_payments::{
     App, Instruction, PaymentStore,
     cashier::{Cashier, CashierError},
@@ -40,12 +52,16 @@ use boxoffice_payments::{
     handlers::{await_payment, expire_payment, initiate_payment, reverse_payment},
 };
 use boxoffice_runtime::{SagaInput, StepFailure};
-use boxoffice_saga::{SagaStore, handlers::claim_saga};
+use boxoffice_saga::{
+    SagaStore,
+    handlers::{claim_saga, record_stuck_booking},
+};
 use boxoffice_testing::{Database, Listener, Table, trace};
 use boxoffice_tickets::{
     TicketStore,
-    handlers::{cancel_ticket, confirm_ticket},
+    handlers::{announce_event_change, cancel_ticket, confirm_ticket},
     store::{BookError, ChangeError, Desk, EventRef, Order, Outcome as Booked, Sale},
+    walk::{Progress, Run, Walk},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -68,6 +84,8 @@ pub struct House {
     pub machine: Machine,
     /// The messages to executions.
     pub listener: Listener,
+    /// The events that its calls and steps stored.
+    pub stream: Stream,
     flaw: Option<Flaw>,
     database: Database,
     /// Off the wire: for looking.
@@ -80,6 +98,52 @@ pub struct House {
     admissions: AdmissionStore,
     app: App<Provider>,
     provider: Provider,
+    casework: Casework,
+    walk: Walk,
+}
+
+/// A token of its own for each transaction, whatever seed the thread's generator has: the SDK draws it from there, and a store takes no token twice.
+#[derive(Debug)]
+struct OwnTokens;
+
+impl Intercept for OwnTokens {
+    fn name(&self) -> &'static str {
+        "own tokens"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(transaction) = context.input_mut().downcast_mut::<TransactWriteItemsInput>() {
+            transaction.client_request_token = Some(TicketId::generate().to_string());
+        }
+        Ok(())
+    }
+}
+
+fn with_own_tokens(client: &Client) -> Client {
+    // A quota of retries of its own, too: what other tests use up is none of this house's.
+    let own_quota = RetryPartition::custom("a house").build();
+    Client::from_conf(client.config().to_builder().retry_partition(own_quota).interceptor(OwnTokens).build())
+}
+
+/// No time at all.
+#[derive(Debug)]
+struct AtOnce;
+
+impl AsyncSleep for AtOnce {
+    fn sleep(&self, _: std::time::Duration) -> Sleep {
+        Sleep::new(std::future::ready(()))
+    }
+}
+
+/// The same configuration without time: a request may wait as long as it must, and a retry comes at once.
+fn timeless(config: &SdkConfig) -> SdkConfig {
+    let builder = config.clone().into_builder().timeout_config(TimeoutConfig::disabled()).sleep_impl(AtOnce);
+    builder.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build()
 }
 
 /// An order, as its buyer remembers it.
@@ -119,26 +183,41 @@ fn unavailable(error: &StoreError) -> String {
 impl House {
     /// Opens in these tables.
     pub fn open(database: &Database, flaw: Option<Flaw>) -> Self {
-        let sdk = on_the_wire(database.sdk_config());
-        let (wired, events) = (client::dynamodb(&sdk), database.event_store());
+        Self::with(database, flaw, SdkConfig::clone)
+    }
+
+    /// Opens in these tables, where no request is given up and no retry waits: only the order of requests decides the outcome.
+    pub fn open_without_time(database: &Database, flaw: Option<Flaw>) -> Self {
+        Self::with(database, flaw, timeless)
+    }
+
+    fn with(database: &Database, flaw: Option<Flaw>, set: impl Fn(&SdkConfig) -> SdkConfig) -> Self {
+        let (listener, stream, event_table) = (Listener::default(), Stream::default(), database.table(Table::Events));
+        let wired = with_own_tokens(&client::dynamodb(&on_the_wire(&set(database.sdk_config()), event_table, &stream)));
+        let events = database.event_store();
         let inventory = InventoryStore::new(wired.clone(), database.table(Table::Inventory), events.clone());
         let tickets = TicketStore::new(wired.clone(), database.table(Table::Tickets), events.clone());
         let payments = PaymentStore::new(wired.clone(), database.table(Table::Payments), events.clone());
         let admissions = AdmissionStore::new(wired.clone(), database.table(Table::Admissions), events);
-        let (listener, sagas) = (Listener::default(), SagaStore::new(wired.clone(), database.table(Table::Sagas)));
-        let told = aws_sdk_sfn::Client::new(&on_the_wire(&listener.sdk_config()));
+        let sagas = SagaStore::new(wired.clone(), database.table(Table::Sagas));
+        let told = aws_sdk_sfn::Client::new(&on_the_wire(&set(&listener.sdk_config()), event_table, &stream));
         let forgetful = flaw == Some(Flaw::NoIdempotencyKeys);
         let provider = if forgetful { Provider::forgetful() } else { Provider::default() };
         let cashier = Cashier::new(payments.clone(), provider.clone(), told);
         // Sequences decline more cards than any buyer has.
         let declines = Declines::new(wired.clone(), database.table(Table::Payments), u32::MAX);
+        let sale = Sale::new(tickets.clone(), inventory.clone(), admissions.clone());
         Self {
             machine: Machine::of_this_checkout(),
             listener,
+            stream,
             flaw,
-            client: database.client(),
+            client: with_own_tokens(&database.client()),
+            casework: Casework::new(sagas.clone(), OperationsStore::new(wired.clone(), event_table)),
+            // More than any event of a test has bookings.
+            walk: Walk::new(sale.clone(), payments.clone(), sagas.clone(), quantity(100)),
             journal: Journal::new(wired, database.table(Table::Sagas)),
-            sale: Sale::new(tickets.clone(), inventory.clone(), admissions.clone()),
+            sale,
             admissions,
             app: App { store: payments, cashier, declines },
             database: database.clone(),
@@ -236,6 +315,60 @@ impl House {
         Answer { word, step: None }
     }
 
+    /// An organiser changes an event's terms.
+    pub async fn revise(&self, event: InventoryId, revision: &Revision) -> String {
+        match self.inventory.update(event, revision, &trace()).await {
+            Ok(_) => "revised".into(),
+            Err(UpdateError::Unchangeable(_)) => "unchangeable".into(),
+            Err(error) => format!("failed: {error}"),
+        }
+    }
+
+    /// An organiser cancels an event.
+    pub async fn cancel(&self, event: InventoryId) -> String {
+        let reason = "The hall is flooded.".parse().expect("a reason");
+        match self.inventory.cancel(event, &reason, UserId::generate(), &trace()).await {
+            Ok(_) => "cancelled".into(),
+            Err(error) => format!("failed: {error}"),
+        }
+    }
+
+    /// The function that tells buyers of a changed event gets `InventoryUpdated`.
+    pub async fn announce(&self, changed: Value) -> String {
+        let delivered = serde_json::from_value(json!({ "detail": changed })).expect("an event");
+        match announce_event_change::run(&self.sale, delivered).await {
+            Ok(_) => "announced".into(),
+            Err(error) => format!("failed: {error}"),
+        }
+    }
+
+    /// A step of the walk over a cancelled event's bookings.
+    pub async fn walk(&self, event: InventoryId, run: u32) -> String {
+        let run = Run { inventory_id: event, run, execution: format!("walk-{run}-of-{event}") };
+        match self.walk.step(&run, &trace()).await {
+            Ok(Progress::Walking(_)) => "walking".into(),
+            Ok(Progress::Done | Progress::HandedOver | Progress::Overtaken) => "walked".into(),
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    /// An operator has a stuck booking's compensation tried again, or takes a booking back by force.
+    pub async fn intervene(&self, ticket: TicketId, by_force: bool) -> String {
+        let by = Operator::User(UserId::generate());
+        let reason = "A test wants it.".parse().expect("a reason");
+        let requested = if by_force {
+            self.casework.compensate(ticket, by, reason, &trace()).await
+        } else {
+            self.casework.redrive(ticket, by, reason, &trace()).await
+        };
+        match requested {
+            Ok(_) => "requested".into(),
+            Err(CaseError::Refused(_)) => "refused".into(),
+            Err(CaseError::NoSaga) => "no saga".into(),
+            Err(error) => format!("failed: {error}"),
+        }
+    }
+
     async fn book(&self, Ordered { order, key, over }: &Ordered) -> String {
         let hold = if *over { 0 } else { HOLD_SECONDS };
         let users = UserDirectory::new(self.database.table(Table::Users));
@@ -297,6 +430,10 @@ impl House {
             }
             "Cancel Ticket" => {
                 self.journaled(Step::CancelTicket, input, |it| cancel_ticket::run(&self.tickets, it)).await
+            }
+            "Record Stuck Booking" => {
+                let stuck = serde_json::from_value(input).map_err(|error| StepFailure::Defect(error.to_string()))?;
+                Ok(json!(record_stuck_booking::run(&self.sagas, stuck).await?))
             }
             other => panic!("the test does not know the step {other}"),
         }
@@ -453,6 +590,36 @@ impl House {
         items.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)))
     }
 
+    /// The terms of an event that its buyers are told: name and date.
+    pub async fn told_terms(&self, event: InventoryId) -> Value {
+        let item = self.item(Table::Inventory, format!("INV#{event}"), "TERMS").await.expect("an event on sale");
+        copy_of_terms(&item)
+    }
+
+    /// The same as a ticket has them.
+    pub async fn terms_on(&self, ticket: TicketId) -> Value {
+        let item = self.item(Table::Tickets, format!("TKT#{ticket}"), "TICKET").await.expect("a ticket");
+        copy_of_terms(&item)
+    }
+
+    /// A payment: its currency, its amount in minor units, and why it was given back.
+    pub async fn money(&self, ticket: TicketId) -> (Currency, i64, Option<String>) {
+        let item = self.item(Table::Payments, format!("PAY#{}", ticket.payment()), "PAYMENT").await;
+        let item = item.expect("a payment");
+        let reason = item.get("refundReason").and_then(|reason| reason.as_s().ok()).cloned();
+        (word(&item, "currency"), counter(&item, "amountMinor"), reason)
+    }
+
+    /// A client off the wire.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The tables.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// The events of an aggregate, as they go to the bus, in order.
     pub async fn events_of(&self, aggregate: impl std::fmt::Display) -> Vec<Value> {
         let items = self.query(Table::Events, "aggregateId", aggregate.to_string()).await;
@@ -469,6 +636,11 @@ impl House {
 fn ticket_in(input: &Value) -> TicketId {
     let id = input.get("booking").and_then(|booking| booking.get("ticketId")?.as_str()?.parse().ok());
     id.unwrap_or_else(|| panic!("no ticket in {input}"))
+}
+
+fn copy_of_terms(item: &Item) -> Value {
+    let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    json!([word("eventName"), word("eventDate")])
 }
 
 fn counter(item: &Item, name: &str) -> i64 {

@@ -95,6 +95,7 @@ impl Machine {
                 Some("{% $states.result.booking %}") => result.get("booking").cloned().unwrap_or_default(),
                 Some("{% $states.result.failure %}") => result.get("failure").cloned().unwrap_or_default(),
                 Some("{% $states.result.direction %}") => result.get("direction").cloned().unwrap_or_default(),
+                Some("{% $states.result.ending %}") => result.get("ending").cloned().unwrap_or_default(),
                 Some("{% $states.result.late %}") => result.get("late").cloned().unwrap_or_default(),
                 Some(
                     "{% $states.result.late ? {'step': 'Verify Hold', 'error': 'HoldExpired', 'cause': ''} : $failure %}",
@@ -124,6 +125,11 @@ impl Machine {
         }
         let catcher = matching(state, "Catch", error)
             .unwrap_or_else(|| panic!("{} does not catch {error}: the execution dies", execution.state));
+        // A booking that could not be claimed is known by its event alone.
+        if catcher.pointer("/Assign/booking") == Some(&json!("{% $states.input.detail.data %}")) {
+            let data = execution.event.get("data").cloned().unwrap_or_default();
+            execution.variables.insert("booking".to_owned(), data);
+        }
         if let Some(failure) = catcher.get("Assign").and_then(|assign| assign.get("failure")) {
             // A name, or the error's own.
             let named = text(failure, "error");
@@ -143,6 +149,8 @@ impl Machine {
                 match text(choice, "Condition") {
                     "{% $direction = 'BOOK' %}" => direction == Some("BOOK"),
                     "{% $direction = 'UNDO' %}" => direction == Some("UNDO"),
+                    "{% $ending = 'UNDO' %}" => execution.variables.get("ending") == Some(&json!("UNDO")),
+                    "{% $ending = 'STUCK' %}" => execution.variables.get("ending") == Some(&json!("STUCK")),
                     "{% $paid %}" => execution.variables.get("paid") == Some(&json!(true)),
                     "{% $late %}" => execution.variables.get("late") == Some(&json!(true)),
                     other => panic!("{name}: the test does not know when {other} holds"),

@@ -187,6 +187,13 @@ pub struct Counts {
     pub terms: i64,
 }
 
+impl Counts {
+    /// Whether every seat is in one place.
+    pub fn adds_up(&self) -> bool {
+        self.total == self.available + self.held + self.sold
+    }
+}
+
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { total, available, held, sold, reserved, terms } = self;

@@ -8,42 +8,22 @@
 //! docs/ARCHITECTURE.md are checked by themselves, without the model.
 
 use crate::{
+    executions::{Executions, Running, died},
     house::{Answer, House, Ordered},
-    machine::{AWAIT_PAYMENT, Execution},
-    model::{Admissions, Booking, Call, World, course},
+    model::{Booking, Call, World, course},
     moves::{Disturbance, Event, Move, Turn},
+    rules::{self, Booked, Broken, holds},
     wire::{self, Mishap},
 };
-use boxoffice_inventory::domain::ReservationState;
 use boxoffice_kernel::{InventoryId, TicketId};
 use boxoffice_payments::domain::Status as Payment;
 use boxoffice_runtime::StepFailure;
-use boxoffice_tickets::domain::Status as Ticket;
 use serde_json::Value;
 use std::collections::VecDeque;
 
 const SHARDS: [u32; 3] = [4, 4, 3];
 /// More than any execution has.
 const STEPS_TO_THE_END: usize = 400;
-
-/// A rule that does not hold, in words.
-pub type Broken = String;
-
-macro_rules! holds {
-    ($condition:expr, $($words:tt)+) => {
-        if !$condition {
-            return Err(format!($($words)+));
-        }
-    };
-}
-
-/// An execution and what it is about.
-#[derive(Debug)]
-struct Running {
-    booking: usize,
-    event: Event,
-    execution: Execution,
-}
 
 /// A sequence under way.
 struct Play<'a> {
@@ -52,10 +32,9 @@ struct Play<'a> {
     world: World,
     ordered: Vec<Ordered>,
     tickets: Vec<Option<TicketId>>,
-    executions: Vec<Running>,
+    executions: Executions,
     unanswered: Vec<usize>,
     troubles: VecDeque<(usize, usize, Mishap)>,
-    heard: usize,
 }
 
 /// Plays a sequence to its end.
@@ -71,10 +50,9 @@ pub async fn play(house: &House, turns: &[Turn]) -> Result<(), Broken> {
         world: World { total, reserved: 0, terms: 1, bookings: Vec::new() },
         ordered: Vec::new(),
         tickets: Vec::new(),
-        executions: Vec::new(),
+        executions: Executions::none(house),
         unanswered: Vec::new(),
         troubles: VecDeque::new(),
-        heard: house.listener.heard().len(),
     };
     for (number, turn) in turns.iter().enumerate() {
         play.turn(turn).await.map_err(|broken| format!("at move {}: {broken}", number + 1))?;
@@ -88,32 +66,22 @@ fn wrapped<T>(all: &[T], place: usize) -> Option<usize> {
 }
 
 impl Play<'_> {
-    fn running(&self, number: usize) -> &Running {
-        self.executions.get(number).expect("an execution that began")
-    }
-
     fn open(&self) -> Vec<usize> {
-        let open = |(_, running): &(usize, &Running)| !self.house.machine.has_ended(&running.execution);
-        self.executions.iter().enumerate().filter(open).map(|(number, _)| number).collect()
+        self.executions.open(self.house)
     }
 
     /// An open execution that waits for its buyer, or one that does not.
     fn open_at(&self, place: usize, waiting: bool) -> Option<usize> {
         let mut open = self.open();
-        open.retain(|number| self.waits(*number) == waiting);
+        open.retain(|number| self.executions.waits(*number) == waiting);
         wrapped(&open, place).and_then(|place| open.get(place).copied())
-    }
-
-    fn waits(&self, number: usize) -> bool {
-        let execution = &self.running(number).execution;
-        execution.state == AWAIT_PAYMENT && execution.waits_for.is_some()
     }
 
     /// A refund that was told before its booking's saga began: `Claim Saga` answers `Transient` until then.
     fn is_early(&self, number: usize) -> bool {
-        let Running { booking, event, execution } = self.running(number);
+        let Running { booking, event, .. } = self.executions.running(number);
         let unknown = self.world.bookings.get(*booking).is_some_and(|it| it.holder.is_none() && it.undoer.is_none());
-        *event == Event::PaymentRefunded && execution.retries > 0 && unknown
+        *event == Event::PaymentRefunded.name() && self.executions.claims_again(number) && unknown
     }
 
     fn booked(&self, place: usize) -> Option<usize> {
@@ -140,9 +108,9 @@ impl Play<'_> {
             Move::Return(seats) => Some(Call::Return(seats)),
             Move::Step(place, _) => self.open_at(place, false).and_then(|number| self.next_step(number)),
             Move::Rerun(place, invocation) => {
-                let number = wrapped(&self.executions, place)?;
-                let invocation = wrapped(&self.running(number).execution.invocations, invocation)?;
-                Some(self.invocation(number, invocation))
+                let number = wrapped(&self.executions.all, place)?;
+                let invocation = wrapped(&self.executions.running(number).execution.invocations, invocation)?;
+                Some(self.executions.invocation(number, invocation))
             }
             Move::Deliver(_) | Move::DeliverAgain(..) | Move::TimeUp(_) | Move::Trouble(..) => None,
         }
@@ -158,29 +126,8 @@ impl Play<'_> {
         Ok(self.next_step(number))
     }
 
-    /// The next step of an execution that neither waits nor has ended.
     fn next_step(&mut self, number: usize) -> Option<Call> {
-        if self.waits(number) || self.is_early(number) || self.house.machine.has_ended(&self.running(number).execution)
-        {
-            return None;
-        }
-        let running = self.executions.get_mut(number)?;
-        self.house.machine.invoke(&mut running.execution);
-        let invocation = running.execution.invocations.len() - 1;
-        Some(self.invocation(number, invocation))
-    }
-
-    fn invocation(&self, number: usize, invocation: usize) -> Call {
-        let Running { booking, event, execution } = self.running(number);
-        let (state, _) = execution.invocations.get(invocation).expect("an invocation that began");
-        Call::Step {
-            booking: *booking,
-            execution: number,
-            arn: execution.arn.clone(),
-            state: state.clone(),
-            event: event.name(),
-            invocation,
-        }
+        if self.is_early(number) { None } else { self.executions.next_step(self.house, number) }
     }
 
     async fn turn(&mut self, Turn { what, disturbance }: &Turn) -> Result<(), Broken> {
@@ -200,7 +147,7 @@ impl Play<'_> {
             }
             Move::TimeUp(place) => {
                 if let Some(number) = self.open_at(place, true) {
-                    self.time_is_up(number);
+                    self.executions.time_is_up(self.house, number);
                 }
                 return Ok(());
             }
@@ -219,7 +166,7 @@ impl Play<'_> {
             None => self.undisturbed(&call).await,
             Some(Disturbance::Unheard) => {
                 let answer = self.make(&call).await;
-                self.heard = self.house.listener.heard().len();
+                self.executions.hear_nothing(self.house);
                 self.settled(&call, answer).await
             }
             Some(Disturbance::Mishap(at, mishap, last)) => self.disturbed(&call, at, mishap, last).await,
@@ -246,30 +193,19 @@ impl Play<'_> {
                 && (event != Event::PaymentRefunded || is("data", "refundedBy", "REQUEST"))
         });
         let Some(detail) = found else { return false };
-        let execution = self.house.machine.start(format!("execution-{}-of-{id}", self.executions.len()), detail);
-        self.executions.push(Running { booking, event, execution });
+        self.executions.begin(self.house, booking, id, event.name(), detail);
         true
     }
 
-    fn time_is_up(&mut self, number: usize) {
-        let running = self.executions.get_mut(number).expect("an execution that began");
-        self.house.machine.failed(&mut running.execution, "States.Timeout", false);
-    }
-
     async fn make(&self, call: &Call) -> Answer {
-        let (ordered, ticket, input) = match call {
-            Call::Book(place) => (self.ordered.get(*place), None, Value::Null),
+        let (ordered, ticket) = match call {
+            Call::Book(place) => (self.ordered.get(*place), None),
             Call::Pay(place, _) | Call::Refund(place) | Call::Wish(place) => {
-                (None, self.tickets.get(*place).copied().flatten(), Value::Null)
+                (None, self.tickets.get(*place).copied().flatten())
             }
-            Call::Resize(_) | Call::Reserve(_) | Call::Return(_) => (None, None, Value::Null),
-            Call::Step { execution, invocation, .. } => {
-                let (_, input) =
-                    &self.running(*execution).execution.invocations.get(*invocation).expect("an invocation");
-                (None, None, input.clone())
-            }
+            Call::Resize(_) | Call::Reserve(_) | Call::Return(_) | Call::Step { .. } => (None, None),
         };
-        self.house.make(self.event, call, ordered, ticket, input).await
+        self.house.make(self.event, call, ordered, ticket, self.executions.input(call)).await
     }
 
     async fn undisturbed(&mut self, call: &Call) -> Result<(), Broken> {
@@ -344,48 +280,11 @@ impl Play<'_> {
 
     /// The messages to the executions: the buyer's payment, and then the outcome of their own step.
     fn answered(&mut self, call: &Call, outcome: Option<Result<Value, StepFailure>>, last: bool) {
-        let told: Vec<_> = self.house.listener.heard().into_iter().skip(self.heard).collect();
-        self.heard += told.len();
-        for (operation, said) in told {
-            let token = said.get("taskToken").and_then(Value::as_str);
-            let waits = |running: &&mut Running| {
-                running.execution.state == AWAIT_PAYMENT && running.execution.waits_for.as_deref() == token
-            };
-            // Nobody waits under an old token.
-            let Some(running) = self.executions.iter_mut().find(waits) else { continue };
-            match operation.as_str() {
-                "SendTaskSuccess" => {
-                    let output = said.get("output").and_then(Value::as_str).unwrap_or_default();
-                    let output = serde_json::from_str(output).unwrap_or_default();
-                    self.house.machine.succeeded(&mut running.execution, &output);
-                }
-                "SendTaskFailure" => {
-                    let error = said.get("error").and_then(Value::as_str).unwrap_or_default();
-                    self.house.machine.failed(&mut running.execution, error, false);
-                }
-                other => panic!("the saga was told {other}"),
-            }
-        }
-        let (Call::Step { execution, state, invocation, .. }, Some(outcome)) = (call, outcome) else { return };
-        let execution = &mut self.executions.get_mut(*execution).expect("an execution that began").execution;
-        // Nobody listens to the answer of an invocation that the execution has gone on from.
-        if execution.state != *state || execution.invocations.len() != invocation + 1 {
-            return;
-        }
-        match outcome {
-            // It has stored its task token, and continues when the token is answered.
-            Ok(_) if state == AWAIT_PAYMENT => {}
-            Ok(result) => self.house.machine.succeeded(execution, &result),
-            Err(failure) => {
-                // A step with no compensation but an operator's is retried until it works.
-                let last = last
-                    && !matches!(
-                        state.as_str(),
-                        "Claim Saga" | "Revoke Admissions" | "Reverse Payment" | "Release Hold" | "Cancel Ticket"
-                    );
-                self.house.machine.failed(execution, failure.name(), last);
-            }
-        }
+        self.executions.hear(self.house);
+        let Some(outcome) = outcome else { return };
+        // A step with no compensation but an operator's is retried until it works.
+        let is_last = |state: &str| last && !is_undo(state);
+        self.executions.answered(self.house, call, outcome, is_last);
     }
 
     fn subject(&self, call: &Call) -> Option<&Booking> {
@@ -405,8 +304,7 @@ impl Play<'_> {
             *booking = self.house.look(booking, ticket).await;
         }
         let counts = self.house.count(self.event).await;
-        let adds_up = counts.total == counts.available + counts.held + counts.sold;
-        holds!(adds_up, "after {calls:?} the seats do not add up: {counts}");
+        holds!(counts.adds_up(), "after {calls:?} the seats do not add up: {counts}");
         let fits = |world: &&World| world.bookings == seen.bookings && world.counts() == counts;
         if let Some(world) = possible.iter().find(fits) {
             self.world = world.clone();
@@ -432,8 +330,8 @@ impl Play<'_> {
         }
         for _ in 0..STEPS_TO_THE_END {
             if let Some(number) = self.open().into_iter().find(|number| !self.is_early(*number)) {
-                if self.waits(number) {
-                    self.time_is_up(number);
+                if self.executions.waits(number) {
+                    self.executions.time_is_up(self.house, number);
                 } else if let Some(call) = self.next_step(number) {
                     self.stumbling(&call).await?;
                 }
@@ -476,8 +374,8 @@ impl Play<'_> {
                 (Event::TicketCancellationRequested, booking.wished),
                 (Event::PaymentRefunded, booking.payment.is_some_and(|(status, _)| status == Payment::Refunded)),
             ] {
-                let began = |running: &Running| running.booking == place && running.event == event;
-                if happened && !self.executions.iter().any(began) {
+                let began = |running: &Running| running.booking == place && running.event == event.name();
+                if happened && !self.executions.all.iter().any(began) {
                     undelivered.push((place, event));
                 }
             }
@@ -487,74 +385,15 @@ impl Play<'_> {
 
     /// The rules that must hold of everything at rest, whatever the model says.
     async fn check(&self) -> Result<(), Broken> {
-        for running in &self.executions {
-            let state = &running.execution.state;
-            holds!(state != "Needs Attention", "an execution of booking {} needs attention", running.booking);
-        }
-        let (mut held, mut sold) = (0, 0);
+        rules::nobody_needs_attention(&self.executions)?;
+        let mut bookings = Vec::new();
         for (place, ticket) in self.tickets.iter().enumerate() {
-            let Some(id) = *ticket else { continue };
-            let booking = self.house.look(self.world.bookings.get(place).expect("a place"), *ticket).await;
-            let is = |status| booking.ticket.is_some_and(|(ticket, _)| ticket == status);
-            let paid = booking.payment.map(|(status, _)| status);
-            let seats = booking.seats.map(|(state, _)| state);
-            let moved = (booking.account.charges, booking.account.refunds);
-            let told = || format!("booking {place}: {booking:?}");
-            holds!(is(Ticket::Confirmed) || is(Ticket::Cancelled), "a ticket is not settled; {}", told());
-            holds!(
-                is(Ticket::Confirmed) == (paid == Some(Payment::Success)),
-                "a ticket is CONFIRMED exactly when its payment is SUCCESS; {}",
-                told()
-            );
-            if is(Ticket::Confirmed) {
-                holds!(moved == (1, 0), "a confirmed ticket is charged once; {}", told());
-                holds!(seats == Some(ReservationState::Sold), "a confirmed ticket has its seats; {}", told());
-                holds!(booking.admissions == Some(Admissions::Issued), "a confirmed ticket admits; {}", told());
-                sold += booking.quantity;
-            } else {
-                holds!(moved.0 == moved.1 && moved.0 <= 1, "a cancelled ticket has no money; {}", told());
-                holds!(seats == Some(ReservationState::Released), "a cancelled ticket has no seat; {}", told());
-                holds!(booking.admissions != Some(Admissions::Issued), "a cancelled ticket admits nobody; {}", told());
-            }
-            held += if seats == Some(ReservationState::Held) { booking.quantity } else { 0 };
-            holds!(booking.instruction.is_none(), "what to charge is kept after the end; {}", told());
-            let ordered = self.ordered.get(place).expect("a place");
-            let pool = self.house.tickets.pool(ordered.buyer(), self.event).await.expect("an answer");
-            let taken = if is(Ticket::Confirmed) { i64::from(booking.quantity) } else { 0 };
-            holds!((pool.held, pool.taken) == (0, taken), "the buyer's pool is {pool:?}; {}", told());
-            let saga = self.house.saga_status(id).await;
-            let ended = if is(Ticket::Confirmed) { "Completed" } else { "Compensated" };
-            holds!(format!("{saga:?}") == format!("Some({ended})"), "the saga is {saga:?}; {}", told());
-            for (aggregate, version) in [
-                (id.to_string(), booking.ticket.map(|(_, version)| version)),
-                (id.payment().to_string(), booking.payment.map(|(_, version)| version)),
-                (id.reservation().to_string(), booking.seats.map(|(_, version)| version)),
-                (
-                    id.admission(1).expect("a first admission").to_string(),
-                    booking.admissions.map(|admissions| match admissions {
-                        Admissions::Issued => 1,
-                        Admissions::Revoked => 2,
-                        Admissions::Barred => 0,
-                    }),
-                ),
-            ] {
-                self.one_event_a_change(&aggregate, version.unwrap_or(0)).await?;
-            }
+            let (Some(ticket), Some(ordered)) = (*ticket, self.ordered.get(place)) else { continue };
+            let order = self.world.bookings.get(place).expect("a place");
+            let booked = Booked { place, event: self.event, ordered, order, ticket };
+            bookings.push(rules::booking_is_consistent(self.house, &booked).await?);
         }
-        let counts = self.house.count(self.event).await;
-        self.one_event_a_change(&self.event.to_string(), u64::try_from(counts.terms).unwrap_or(0)).await?;
-        holds!(counts.total == counts.available + counts.held + counts.sold, "the seats do not add up: {counts}");
-        holds!(counts.held == i64::from(held) + counts.reserved, "{held} seats are held by tickets; {counts}");
-        holds!(counts.sold == i64::from(sold), "{sold} seats are of confirmed tickets; {counts}");
-        Ok(())
-    }
-
-    async fn one_event_a_change(&self, aggregate: &str, changes: u64) -> Result<(), Broken> {
-        let version = |event: &Value| event.get("metadata").and_then(|it| it.get("aggregateVersion")?.as_u64());
-        let stated: Vec<_> = self.house.events_of(aggregate).await.iter().map(version).collect();
-        let expected: Vec<_> = (1..=changes).map(Some).collect();
-        holds!(stated == expected, "{aggregate} was changed {changes} times, and its events are {stated:?}");
-        Ok(())
+        rules::seats_are_those_of(self.house, self.event, &bookings).await
     }
 }
 
@@ -566,9 +405,8 @@ fn place_of(call: &Call) -> Option<usize> {
     }
 }
 
-/// The state machine's view of a step whose process died.
-fn died() -> Result<Value, StepFailure> {
-    Err(StepFailure::Transient("the process died".into()))
+fn is_undo(state: &str) -> bool {
+    matches!(state, "Claim Saga" | "Revoke Admissions" | "Reverse Payment" | "Release Hold" | "Cancel Ticket")
 }
 
 fn is_success(answer: &Answer) -> bool {

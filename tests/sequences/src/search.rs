@@ -7,7 +7,8 @@
 use crate::{
     house::{Flaw, House},
     moves::{Turn, sequences},
-    play::{Broken, play},
+    play::play,
+    rules::Broken,
 };
 use boxoffice_testing::Database;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};

@@ -1,7 +1,7 @@
 //! A step's requests to the outside, one by one: to DynamoDB, to the payment provider, to Step Functions.
 //!
 //! Every client of a test's house is on this wire. A call that runs on a wire of its own has its requests counted, and one of them may meet a
-//! mishap; a call that does not is left alone. Which call a request belongs to is known by the task that sends it.
+//! mishap; or each of them waits until it is let go ([`Gated`]). Any other call is left alone. The scope that a request is sent in tells which call it belongs to.
 
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::{
@@ -9,16 +9,20 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
     result::ConnectorError,
 };
+use aws_smithy_types::byte_stream::ByteStream;
+use serde_json::Value;
 use std::{
+    collections::HashSet,
     fmt,
-    future::{Future, pending},
-    pin::pin,
+    future::{Future, pending, poll_fn},
+    pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 /// The fate of one request that may write. A read is never in doubt: to die before it is to have died after the write before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +66,22 @@ struct Wire {
     go: Semaphore,
 }
 
+/// The requests of a call that each wait until they are let go.
+#[derive(Debug, Default)]
+struct Gates {
+    waiting: Mutex<Vec<oneshot::Sender<Option<Mishap>>>>,
+    going: AtomicUsize,
+    is_dead: AtomicBool,
+}
+
+#[derive(Debug, Clone)]
+enum Scope {
+    One(Arc<Wire>),
+    Every(Arc<Gates>),
+}
+
 tokio::task_local! {
-    static WIRE: Arc<Wire>;
+    static WIRE: Scope;
 }
 
 impl Wire {
@@ -86,7 +104,11 @@ impl Wire {
 
 /// A request on its way: `act` sends it, and `lost` is what its sender sees when no answer comes.
 pub(crate) async fn send<T>(writes: bool, act: impl Future<Output = T>, lost: impl FnOnce() -> T) -> T {
-    let Ok(wire) = WIRE.try_with(Arc::clone) else { return act.await };
+    let wire = match WIRE.try_with(Scope::clone) {
+        Ok(Scope::One(wire)) => wire,
+        Ok(Scope::Every(gates)) => return gates.send(act, lost).await,
+        Err(_) => return act.await,
+    };
     let counts = writes || matches!(wire.event, Event::HeldUp);
     if !counts || wire.sent.fetch_add(1, Ordering::SeqCst) != wire.at {
         return act.await;
@@ -126,7 +148,7 @@ pub struct Ran<T> {
 pub async fn mishap<T>(at: usize, mishap: Mishap, call: impl Future<Output = T>) -> Ran<T> {
     let wire = Wire::new(at, Event::Mishap(mishap));
     let answer = tokio::select! {
-        answer = WIRE.scope(Arc::clone(&wire), call) => Some(answer),
+        answer = WIRE.scope(Scope::One(Arc::clone(&wire)), call) => Some(answer),
         () = wire.dead.notified() => None,
     };
     Ran { answer, met: wire.met() }
@@ -135,7 +157,7 @@ pub async fn mishap<T>(at: usize, mishap: Mishap, call: impl Future<Output = T>)
 /// Runs a call, and another one, whole, while a request of the first, of all of them counted from 0, is held up. Should there be no such request, the other comes after it.
 pub async fn overtaken<T, U>(at: usize, call: impl Future<Output = T>, other: impl Future<Output = U>) -> (Ran<T>, U) {
     let wire = Wire::new(at, Event::HeldUp);
-    let mut call = pin!(WIRE.scope(Arc::clone(&wire), call));
+    let mut call = pin!(WIRE.scope(Scope::One(Arc::clone(&wire)), call));
     let early = tokio::select! {
         answer = &mut call => Some(answer),
         reached = wire.reached.acquire() => {
@@ -152,26 +174,162 @@ pub async fn overtaken<T, U>(at: usize, call: impl Future<Output = T>, other: im
     (Ran { answer: Some(answer), met: wire.met() }, overtaking)
 }
 
-/// The same configuration, with its requests on the wire.
-pub fn on_the_wire(config: &SdkConfig) -> SdkConfig {
+impl Gates {
+    fn waiting(&self) -> MutexGuard<'_, Vec<oneshot::Sender<Option<Mishap>>>> {
+        let mut waiting = self.waiting.lock().expect("a test that has not panicked");
+        // A call that gives up one of its requests drops it.
+        waiting.retain(|request| !request.is_closed());
+        waiting
+    }
+
+    async fn send<T>(&self, act: impl Future<Output = T>, lost: impl FnOnce() -> T) -> T {
+        let (go, goes) = oneshot::channel();
+        self.waiting().push(go);
+        let answer = match goes.await {
+            Ok(None) => act.await,
+            Ok(Some(Mishap::AnswerLost)) => {
+                act.await;
+                lost()
+            }
+            Ok(Some(Mishap::Unreachable)) => lost(),
+            Ok(Some(Mishap::DiesAfter)) => {
+                act.await;
+                return self.dies().await;
+            }
+            Ok(Some(Mishap::DiesBefore)) | Err(_) => return self.dies().await,
+        };
+        self.going.fetch_sub(1, Ordering::SeqCst);
+        answer
+    }
+
+    async fn dies<T>(&self) -> T {
+        self.is_dead.store(true, Ordering::SeqCst);
+        // A dead process does nothing more: the caller drops it.
+        pending().await
+    }
+}
+
+/// A call whose every request waits until it is let go.
+pub(crate) struct Gated<'a, T> {
+    gates: Arc<Gates>,
+    call: Pin<Box<dyn Future<Output = T> + 'a>>,
+}
+
+impl<'a, T> Gated<'a, T> {
+    /// The call before its first request.
+    pub(crate) fn new(call: impl Future<Output = T> + 'a) -> Self {
+        let gates = Arc::<Gates>::default();
+        let call = Box::pin(WIRE.scope(Scope::Every(Arc::clone(&gates)), call));
+        Self { gates, call }
+    }
+
+    /// How many of its requests wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.gates.waiting().len()
+    }
+
+    /// Lets the request at this place go, to its end or into a mishap.
+    pub(crate) fn let_go(&self, place: usize, mishap: Option<Mishap>) {
+        let request = self.gates.waiting().remove(place);
+        self.gates.going.fetch_add(1, Ordering::SeqCst);
+        request.send(mishap).expect("a request that waits");
+    }
+
+    /// Goes on until it has ended, or each request that it has sent waits. `Some` with its answer when it has ended; with none when its process died.
+    pub(crate) async fn goes_on(&mut self) -> Option<Option<T>> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Option<T>>> {
+        if let Poll::Ready(answer) = self.call.as_mut().poll(context) {
+            return Poll::Ready(Some(Some(answer)));
+        }
+        if self.gates.is_dead.load(Ordering::SeqCst) {
+            return Poll::Ready(Some(None));
+        }
+        if self.gates.going.load(Ordering::SeqCst) == 0 && self.waiting() > 0 {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+}
+
+/// The events that were stored by requests on the wire, in the order of their transactions: what the event store's stream tells.
+#[derive(Debug, Clone, Default)]
+pub struct Stream(Arc<Mutex<Stored>>);
+
+#[derive(Debug, Default)]
+struct Stored {
+    events: Vec<Value>,
+    known: HashSet<(String, String)>,
+}
+
+impl Stream {
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.0.lock().expect("a test that has not panicked")
+    }
+
+    /// All of them from this place on.
+    pub fn since(&self, place: usize) -> Vec<Value> {
+        self.stored().events.iter().skip(place).cloned().collect()
+    }
+
+    /// A transaction was written, now or, should this be its repetition, before.
+    fn written(&self, transaction: &[u8], table: &str) {
+        let transaction: Value = serde_json::from_slice(transaction).unwrap_or_default();
+        for item in transaction.get("TransactItems").and_then(Value::as_array).into_iter().flatten() {
+            let Some(put) = item.get("Put").filter(|put| put.get("TableName") == Some(&Value::from(table))) else {
+                continue;
+            };
+            let text = |pointer| put.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let key = (text("/Item/aggregateId/S"), text("/Item/aggregateVersion/N"));
+            let mut stored = self.stored();
+            if stored.known.insert(key) {
+                stored.events.push(serde_json::from_str(&text("/Item/detail/S")).expect("an event's detail is JSON"));
+            }
+        }
+    }
+}
+
+/// The same configuration, with its requests on the wire; the events that they store in this table are told to the stream.
+pub fn on_the_wire(config: &SdkConfig, events: &str, stream: &Stream) -> SdkConfig {
     let client = config.http_client().expect("a test's configuration names its HTTP client");
+    let (events, stream) = (events.to_owned(), stream.clone());
     let wired = http_client_fn(move |settings, components| {
-        SharedHttpConnector::new(OnTheWire(client.http_connector(settings, components)))
+        let connector = client.http_connector(settings, components);
+        SharedHttpConnector::new(OnTheWire { connector, events: events.clone(), stream: stream.clone() })
     });
     config.clone().into_builder().http_client(wired).build()
 }
 
 #[derive(Debug)]
-struct OnTheWire(SharedHttpConnector);
+struct OnTheWire {
+    connector: SharedHttpConnector,
+    events: String,
+    stream: Stream,
+}
 
 impl HttpConnector for OnTheWire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let connector = self.0.clone();
+        let (connector, events, stream) = (self.connector.clone(), self.events.clone(), self.stream.clone());
         let operation = request.headers().get("x-amz-target").unwrap_or_default();
         let writes = !(operation.ends_with(".GetItem") || operation.ends_with(".Query"));
+        let transaction =
+            operation.ends_with(".TransactWriteItems").then(|| request.body().bytes().map(<[u8]>::to_vec));
         HttpConnectorFuture::new(async move {
+            let act = async {
+                let mut response = connector.call(request).await?;
+                // With its body, so that nothing of a request is left to come once it has gone to its end.
+                let body = ByteStream::new(response.take_body()).collect().await;
+                let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
+                *response.body_mut() = body.into();
+                if let (Some(Some(transaction)), true) = (transaction, response.status().is_success()) {
+                    stream.written(&transaction, &events);
+                }
+                Ok(response)
+            };
             let lost = || Err(ConnectorError::io("the answer got lost".into()));
-            send(writes, connector.call(request), lost).await
+            send(writes, act, lost).await
         })
     }
 }
