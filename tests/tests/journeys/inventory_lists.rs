@@ -119,7 +119,7 @@ async fn a_list_counts_the_seats_that_an_event_has_a_moment_later() -> Verdict {
         || house.api.get("/inventory/date-range").query("start", &in_days(day - 1)).query("end", &in_days(day + 1));
 
     until("the list has the counts of the event", SOON, async || {
-        let listed = house.api.whole_list(on_the_day()).await?;
+        let listed: Vec<Inventory> = house.api.whole_list(on_the_day()).await?;
         let counts = listed.iter().map(|item| (item.available_seats, item.held_seats, item.sold_seats));
         Ok(Look::done_if(counts.eq([(4, 3, 2)]), listed))
     })
