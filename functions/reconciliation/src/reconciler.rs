@@ -22,7 +22,7 @@ use boxoffice_payments::{
 };
 use boxoffice_saga::{SagaStore, domain::Saga};
 use boxoffice_tickets::{TicketStore, domain::Ticket};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -234,13 +234,27 @@ impl<G: PaymentGateway> Reconciler<G> {
         loop {
             let page = self.inventory.beginning_after(start, cursor).await.map_err(unlisted)?;
             let proofs = self.inventory.proofs(&page.items).await?;
+            let summaries = self.inventory.summaries(&page.items).await?;
             let counters = self.counters(page.items).await?;
+            let is_summed_up =
+                |(id, counters): &(&InventoryId, &Counters)| summaries.get(id) == Some(&counters.counts().into());
+            let others: Vec<_> = counters.iter().filter(|event| !is_summed_up(event)).map(|(id, _)| *id).collect();
+            for some in others.chunks(AT_ONCE) {
+                join_all(some.iter().map(|id| self.sum_up(*id))).await;
+            }
             let is_proven = |(id, counters): &(InventoryId, Counters)| proofs.get(id) == Some(&counters.fingerprint());
             moved.extend(counters.into_iter().filter(|event| !is_proven(event)).map(|(id, _)| id));
             match page.next {
                 Some(next) => cursor = Some(next),
                 None => return Ok(moved),
             }
+        }
+    }
+
+    /// Writes the summary of an event anew: the stream has given up a change of it, or has yet to bring one. Lists alone read it, so a run goes on without.
+    async fn sum_up(&self, event: InventoryId) {
+        if let Err(error) = self.inventory.summarise(event).await {
+            tracing::warn!(inventory_id = %event, %error, "an event is not summed up; the next run tries again");
         }
     }
 
