@@ -26,13 +26,17 @@ LONGEST_NAMES = {
 # Types that must be given a name, because the generated one would be too long.
 NAMED = {"AWS::Events::Archive"}
 # Routes of which each call costs more than others: a password's hash, or calls of control planes.
-DEAR = ("/~1users", "/~1users~1register", "/~1users~1login", "/~1shop~1account", "/~1shop~1session", "/~1health")
+DEAR = (
+    "/~1users", "/~1users~1register", "/~1users~1login", "/~1users~1password-reset", "/~1users~1password-reset~1confirm", "/~1shop~1account",
+    "/~1shop~1session", "/~1shop~1password", "/~1shop~1password~1reset", "/~1health",
+)
 # The functions of the API whose handlers a page calls in process: it needs their tables and actions, and no others.
 BEHIND_PAGES = {
     "show-shop": ("list-available-inventory", "get-inventory"),
     "show-order": ("get-inventory", "get-ticket", "list-tickets-by-user", "get-payment", "get-me"),
     "submit-order": ("create-ticket", "process-payment", "request-cancellation", "get-ticket", "get-inventory"),
-    "admit-buyer": ("login", "create-user", "refresh-session", "logout"),
+    "admit-buyer": ("login", "create-user", "refresh-session", "logout", "request-email-verification"),
+    "secure-account": ("get-me", "request-email-verification", "verify-email", "request-password-reset", "reset-password", "change-second-factor"),
 }
 # Refusals of the gateway with a status other than 400.
 OWN_STATUS = {
