@@ -213,7 +213,7 @@ pub struct SessionPage<'a> {
     pub values: SessionValues,
     /// The rule for a password.
     pub password_hint: String,
-    /// What has just been done, or why to log in.
+    /// The last thing that was done, or the reason to log in.
     pub notice: Option<&'static str>,
     /// Whether somebody who is logged in does so again: they do not register.
     pub is_again: bool,
@@ -417,7 +417,7 @@ pub struct OrdersPage<'a> {
     pub token: String,
     /// The user who is logged in.
     pub who: String,
-    /// What has just been done.
+    /// The last thing that was done.
     pub notice: Option<&'static str>,
     /// That the mail address waits to be verified.
     pub unverified: Option<String>,
@@ -456,6 +456,20 @@ mod tests {
         let html = page.render().unwrap();
         assert!(!html.contains("<script>alert") && !html.contains("<b>Ada"), "{html}");
         assert!(html.contains("&#60;script&#62;alert(1)"), "{html}");
+    }
+
+    #[test]
+    fn a_secret_is_a_picture_and_a_key_and_needs_no_style_of_its_own() {
+        let frame =
+            Frame::of(&asked("POST", "/shop/second-factor", &[]), Audience::Reader).page("App", "second-factor");
+        let uri = "otpauth://totp/Box%20Office:ada?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Box%20Office";
+        let enrolment = Enrolment::of(uri).unwrap();
+        let html = EnrolmentPage { frame: &frame, token: "t".into(), enrolment }.render().unwrap();
+        assert!(html.contains("<code id=\"key\">GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ</code>"), "{html}");
+        assert!(html.contains("<svg class=\"qr\"") && !html.contains("style="), "{html}");
+        assert!(html.len() < 20 * 1024, "{}", html.len());
+        // The form brings the address back, so that a wrong code shows the same secret.
+        assert!(html.contains("name=\"uri\" value=\"otpauth://totp/Box%20Office:ada?secret="), "{html}");
     }
 
     #[test]
