@@ -21,7 +21,7 @@ REFUSED_AT_THE_DOOR = {"change-password", "replay-events"}
 # Not invoked: a walk over all tables and the function that starts it, the one that makes the first ADMIN, and the one that records a stuck booking.
 UNASKED = {"reconcile", "start-reconcile", "create-admin", "record-stuck-booking"}
 # Pages, which are not in the API's document: each as a visitor without a cookie gets it.
-PAGES = {"show-shop": "/shop", "show-order": "/shop/orders", "admit-buyer": "/shop/session"}
+PAGES = {"show-shop": "/shop", "show-order": "/shop/orders", "admit-buyer": "/shop/session", "secure-account": "/shop/password"}
 FORWARDS = ("verify-hold", "initiate-payment", "await-payment", "expire-payment", "renew-hold", "confirm-ticket")
 BACKWARDS = ("revoke-admissions", "reverse-payment", "release-hold", "cancel-ticket")
 PATIENCE_SECONDS, SETTLED_SECONDS = 60, 300
