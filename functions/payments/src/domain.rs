@@ -136,6 +136,10 @@ provider_id!(
     /// The provider's id of a dispute.
     ProviderDisputeId
 );
+provider_id!(
+    /// The provider's id of an entry in its record of what happened.
+    ProviderEventId
+);
 
 macro_rules! deserialize_from_str {
     ($($name:ident),+) => {$(
@@ -148,7 +152,7 @@ macro_rules! deserialize_from_str {
     )+};
 }
 
-deserialize_from_str!(MethodToken, IntentId, ProviderRefundId, ProviderDisputeId);
+deserialize_from_str!(MethodToken, IntentId, ProviderRefundId, ProviderDisputeId, ProviderEventId);
 
 boxoffice_kernel::schema::string_schema!(MethodToken, {
     pattern: "^[A-Za-z0-9_-]{1,255}$",

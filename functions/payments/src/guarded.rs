@@ -2,8 +2,8 @@
 
 use crate::{
     breaker::{Admission, Breaker, Settings},
-    domain::{IntentId, MethodToken, Payment},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    domain::{IntentId, MethodToken, Payment, ProviderEventId},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::Refund,
     store::PaymentStore,
 };
@@ -125,6 +125,10 @@ impl<G: PaymentGateway> PaymentGateway for Guarded<G> {
 
     async fn moved(&self, intent: &IntentId) -> Result<Moved, GatewayError> {
         self.guard(self.gateway.moved(intent)).await
+    }
+
+    async fn record(&self, since: Timestamp, after: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
+        self.guard(self.gateway.record(since, after)).await
     }
 
     async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
