@@ -113,6 +113,7 @@ impl<G: PaymentGateway> Cashier<G> {
                     return Ok(Attempt::Overtaken);
                 }
             } else {
+                payment.may_be_paid_by(instruction.method, now)?;
                 let Ok(started) = payment.start(instruction.method, now) else { return Ok(Attempt::Overtaken) };
                 let written = self.store.advance(&payment, &started, Some(&instruction), trace);
                 if written.await? == Written::Stale {
@@ -350,7 +351,8 @@ impl<G: PaymentGateway> Cashier<G> {
     pub async fn read_record(&self, until: Timestamp, trace: &Trace) -> Result<Vec<Payment>, CashierError> {
         let started = Timestamp::now();
         let through = self.store.record_read_through().await?;
-        let since = through.map_or(started.minus_seconds(RECORD_SECONDS), |it| it.minus_seconds(RECORD_OVERLAP_SECONDS));
+        let since =
+            through.map_or(started.minus_seconds(RECORD_SECONDS), |it| it.minus_seconds(RECORD_OVERLAP_SECONDS));
         let (mut changed, mut after) = (Vec::new(), None);
         while Timestamp::now() < until {
             let Record { intents, next } = self.gateway.record(since, after.as_ref()).await?;

@@ -55,6 +55,28 @@ pub enum Method {
     BankTransfer,
 }
 
+/// How long a debit may take to be confirmed or refused: 14 business days (<https://docs.stripe.com/payments/sepa-debit>).
+const BANK_TRANSFER_SECONDS: u32 = 20 * 86_400;
+
+impl Method {
+    /// Refuses a method whose money may arrive only when the seats are no longer held.
+    ///
+    /// # Errors
+    /// When seats that are held for so many seconds do not wait for it.
+    pub fn must_settle_within(self, seconds: u32) -> Result<(), SettlesTooLate> {
+        let settled = match self {
+            Self::CreditCard | Self::DebitCard | Self::Paypal => 0,
+            Self::BankTransfer => BANK_TRANSFER_SECONDS,
+        };
+        if settled <= seconds { Ok(()) } else { Err(SettlesTooLate(self)) }
+    }
+}
+
+/// Why a payment method is not offered for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("money by {0} may take weeks to arrive, and the seats are not held for so long")]
+pub struct SettlesTooLate(pub Method);
+
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -250,6 +272,9 @@ pub enum NotPayable {
     /// The seats were not paid for in time.
     #[error("the payment could be made until {0}")]
     TooLate(Timestamp),
+    /// The money would arrive after the seats are no longer held.
+    #[error(transparent)]
+    SettlesTooLate(#[from] SettlesTooLate),
 }
 
 /// Why a payment is not deleted: money is still in it, or may come to be.
@@ -376,6 +401,15 @@ impl Payment {
             Status::Pending | Status::Processing => Ok(()),
             other => Err(NotPayable::NotPending(other)),
         }
+    }
+
+    /// Whether this method's money arrives while the seats are held.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn may_be_paid_by(&self, method: Method, now: Timestamp) -> Result<(), NotPayable> {
+        let left = self.payable_until.unix_seconds().saturating_sub(now.unix_seconds());
+        Ok(method.must_settle_within(u32::try_from(left).unwrap_or(u32::MAX))?)
     }
 
     /// The payment, about to be charged in this way.

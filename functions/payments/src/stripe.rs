@@ -158,7 +158,9 @@ impl Events {
         let last = self.data.last().filter(|_| self.has_more);
         let next = last.and_then(|event| event.get("id")?.as_str()?.parse().ok());
         let mut intents = Vec::new();
-        for Event { account, data: EventData { object } } in self.data.into_iter().filter_map(|event| serde_json::from_value(event).ok()) {
+        for Event { account, data: EventData { object } } in
+            self.data.into_iter().filter_map(|event| serde_json::from_value(event).ok())
+        {
             if account.is_none()
                 && !object.is_known()
                 && let Some(intent) = object.payment_intent
@@ -900,7 +902,10 @@ mod tests {
         ]);
         let named = |record: &Record| record.intents.iter().map(ToString::to_string).collect::<Vec<_>>();
         let last = page(data.clone(), false);
-        assert_eq!((named(&last), last.next), (vec!["pi_external".into(), "pi_failed".into(), "pi_disputed".into()], None));
+        assert_eq!(
+            (named(&last), last.next),
+            (vec!["pi_external".into(), "pi_failed".into(), "pi_disputed".into()], None)
+        );
         assert_eq!(page(data, true).next.map(|id| id.to_string()).as_deref(), Some("evt_7"));
     }
 

@@ -258,9 +258,7 @@ impl Violation {
             Self::PaymentInDoubt { .. }
             | Self::RefundUnfinished { .. }
             | Self::MoveUnheard { .. }
-            | Self::RecordUnread => {
-                "See whether the payment provider answers; the next run asks again."
-            }
+            | Self::RecordUnread => "See whether the payment provider answers; the next run asks again.",
             Self::RefundFailed { .. } => {
                 "Make the refund again (POST /payments/{id}/refunds/{refundId}/retry), or pay the buyer otherwise and say how (…/settle)."
             }

@@ -30,7 +30,11 @@ async fn an_event_confirms_a_booking_whose_buyer_never_comes_back() -> Verdict {
     booking.authenticates(true).await?;
     booking.until_confirmed().await?;
     booking.check_money().await?;
-    assert_eq!(accepted(&house, &booking, "payment_intent.succeeded").await?, 1, "the end of the hold would have settled the payment, too");
+    assert_eq!(
+        accepted(&house, &booking, "payment_intent.succeeded").await?,
+        1,
+        "the end of the hold would have settled the payment, too"
+    );
     Ok(())
 }
 
