@@ -24,6 +24,8 @@ pub enum Fault {
     AnswerLost,
     /// The work is done after a while.
     Delay,
+    /// A 429 instead of the work.
+    RateLimit,
 }
 
 /// The requests that a fault meets: those of one booking, found by what its payment's creation says.
@@ -128,6 +130,15 @@ impl Provider {
     /// When the provider does not understand.
     pub async fn arm(&self, which: &Which, fault: Fault, times: Option<i32>, delay_ms: u32) -> Outcome<Armed> {
         let order = json!({ "match": which, "fault": fault, "times": times.unwrap_or(-1), "delayMs": delay_ms });
+        self.http.post(["_control", "faults"]).json(&order).send().await?.answer(201)
+    }
+
+    /// Orders a fault for one request in so many, for ever.
+    ///
+    /// # Errors
+    /// When the provider does not understand.
+    pub async fn arm_every(&self, every: u32, which: &Which, fault: Fault) -> Outcome<Armed> {
+        let order = json!({ "match": which, "fault": fault, "times": -1, "every": every });
         self.http.post(["_control", "faults"]).json(&order).send().await?.answer(201)
     }
 
