@@ -26,7 +26,8 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, Put, Update, builders::UpdateBuilder},
 };
 use boxoffice_aws::{
-    Cursor, EventStore, Freshness, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction, Uncommitted,
+    Budget, Cursor, EventStore, Freshness, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction,
+    Uncommitted,
     attribute::{number, text},
     batch,
     listing::{GSI1, GSI2, GSI3, GSI4},
@@ -254,6 +255,13 @@ impl PaymentStore {
     pub fn from_env(client: Client) -> Result<Self, ConfigError> {
         let events = EventStore::new(config::required("EVENTS_TABLE")?);
         Ok(Self::new(client, config::required("PAYMENTS_TABLE")?, events))
+    }
+
+    /// So many calls of the provider in a second, each second counted on an item of its own (AP-373).
+    pub(crate) fn pace(&self, calls_a_second: u32) -> Budget {
+        /// How long a second's count is kept.
+        const KEPT_SECONDS: u32 = 60;
+        Budget::new(self.client.clone(), self.table.clone(), calls_a_second, KEPT_SECONDS)
     }
 
     async fn item(&self, pk: AttributeValue, sk: &str) -> Result<Option<Item>, StoreError> {
