@@ -128,6 +128,15 @@ pub enum Violation {
         /// The reason.
         reason: String,
     },
+    /// Money that left a payment again, or came back, without a word of the provider's to us.
+    MoveUnheard {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The booking's ticket.
+        ticket_id: TicketId,
+    },
+    /// The provider's record of such money could not be read.
+    RecordUnread,
     /// A refund that did not arrive, and that no operator has made again or settled otherwise.
     RefundFailed {
         /// The payment.
@@ -219,7 +228,10 @@ impl Violation {
         match self {
             Self::CountersWrong { due: Some(_), .. } | Self::PoolWrong { .. } => Remedy::Recount,
             Self::HoldOrphaned { .. } | Self::WishForgotten { .. } => Remedy::TakeBack,
-            Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => Remedy::Settle,
+            Self::PaymentInDoubt { .. }
+            | Self::RefundUnfinished { .. }
+            | Self::MoveUnheard { .. }
+            | Self::RecordUnread => Remedy::Settle,
             Self::CountersWrong { due: None, .. }
             | Self::SeatsUnread { .. }
             | Self::SagaStopped { .. }
@@ -243,9 +255,10 @@ impl Violation {
             Self::SeatsUnread { .. } => "Run reconcile when less is going on, or give it more time.",
             Self::HoldOrphaned { .. } | Self::WishForgotten { .. } => "Nothing yet: the next run tries again.",
             Self::SagaStopped { .. } => "Follow the runbook of a stuck booking.",
-            Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => {
-                "See whether the payment provider answers; the next run asks again."
-            }
+            Self::PaymentInDoubt { .. }
+            | Self::RefundUnfinished { .. }
+            | Self::MoveUnheard { .. }
+            | Self::RecordUnread => "See whether the payment provider answers; the next run asks again.",
             Self::RefundFailed { .. } => {
                 "Make the refund again (POST /payments/{id}/refunds/{refundId}/retry), or pay the buyer otherwise and say how (…/settle)."
             }
@@ -269,6 +282,7 @@ impl Violation {
             Self::ConfirmedWithoutSeats { .. } | Self::CancelledWithSeats { .. } => 4,
             Self::PoolWrong { .. } => 5,
             Self::RefundFailed { .. } => 6,
+            Self::MoveUnheard { .. } | Self::RecordUnread => 7,
         }
     }
 }

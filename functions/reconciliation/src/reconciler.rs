@@ -330,6 +330,19 @@ impl<G: PaymentGateway> Reconciler<G> {
         Found { violation, outcome }
     }
 
+    /// Takes in refunds and disputes that the provider has recorded and no webhook told of, as many as there is time for.
+    pub async fn record(&self, run: &Run, until: Timestamp) -> Vec<Found> {
+        match self.cashier.read_record(until, &run.trace).await {
+            Ok(changed) => {
+                let violation = |it: Payment| Violation::MoveUnheard { payment_id: it.id, ticket_id: it.ticket_id };
+                changed.into_iter().map(|it| Found { violation: violation(it), outcome: Outcome::Repaired }).collect()
+            }
+            Err(error) => {
+                vec![Found { violation: Violation::RecordUnread, outcome: Outcome::Postponed(error.to_string()) }]
+            }
+        }
+    }
+
     /// Goes through a page of bookings as of this instant, repairs what is safe, and proves what is settled.
     ///
     /// # Errors

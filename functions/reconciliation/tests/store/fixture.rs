@@ -14,8 +14,8 @@ use boxoffice_kernel::{Amount, Currency, Fingerprint, InventoryId, Money, Quanti
 use boxoffice_payments::{
     Instruction, PaymentStore,
     cashier::Cashier,
-    domain::{IntentId, Method, MethodToken, Payment, Tried},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    domain::{IntentId, Method, MethodToken, Payment, ProviderEventId, Tried},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
 };
 use boxoffice_reconciliation::{
@@ -94,6 +94,13 @@ impl PaymentGateway for Provider {
 
     async fn moved(&self, _: &IntentId) -> Result<Moved, GatewayError> {
         Ok(Moved::default())
+    }
+
+    async fn record(&self, _: Timestamp, _: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
+        match *self.0.lock().unwrap() {
+            Says::Nothing => Err(GatewayError::Unavailable("no answer".into())),
+            _ => Ok(Record::default()),
+        }
     }
 
     async fn refund(&self, _: &Payment, _: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
