@@ -686,10 +686,11 @@ impl PaymentGateway for Stripe {
     }
 
     async fn record(&self, since: Timestamp, after: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
-        let types: String =
-            MONEY_MOVED.iter().enumerate().map(|(number, kind)| format!("&types[{number}]={kind}")).collect();
+        let types: Vec<_> =
+            MONEY_MOVED.iter().enumerate().map(|(number, kind)| format!("types[{number}]={kind}")).collect();
+        let types = types.join("&");
         let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
-        let path = format!("/v1/events?limit=100&created[gte]={}{types}{after}", since.unix_seconds());
+        let path = format!("/v1/events?limit=100&created[gte]={}&{types}{after}", since.unix_seconds());
         match self.call(Verb::GET, &path, None, &[]).await?.outcome {
             Ok(body) => Ok(parse::<Events>(&body)?.record()),
             Err(refusal) => Err(refusal.misconfigured()),
