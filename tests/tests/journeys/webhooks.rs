@@ -83,7 +83,8 @@ async fn a_refund_in_the_providers_dashboard_takes_the_booking_back_though_no_ev
     .await?;
     booking.until_cancelled("PAYMENT_REFUNDED").await?;
     assert_eq!(accepted(&house, &booking, "refund.created").await?, 0);
-    booking.check_money().await
+    booking.check_money().await?;
+    Ok(())
 }
 
 #[tokio::test]

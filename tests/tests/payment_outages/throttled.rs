@@ -10,10 +10,13 @@ use boxoffice_e2e::{
     wait::{AFTER_ALL_RETRIES, Look, until},
 };
 use std::{
-    sync::Arc,
+    rc::Rc,
     time::{Duration, Instant},
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinSet, LocalSet},
+};
 
 /// Orders under way at once.
 const AT_ONCE: usize = 8;
@@ -31,7 +34,7 @@ async fn bought(order: Order, at_once: bool) -> Outcome<Booking> {
         return order.got(&order.answered().await?);
     }
     let booking = order.got(&order.answered().await?)?;
-    until(format_args!("{} is paid", booking.id()), AFTER_ALL_RETRIES, async || {
+    until(format!("{} is paid", booking.id()), AFTER_ALL_RETRIES, async || {
         let reply = booking.pay(Card::Good).await?;
         match reply.status {
             200 => Ok(Look::Done(())),
@@ -45,16 +48,20 @@ async fn bought(order: Order, at_once: bool) -> Outcome<Booking> {
 
 #[tokio::test]
 async fn a_provider_that_throttles_half_of_all_calls_undoes_no_booking_and_charges_each_once() -> Verdict {
+    LocalSet::new().run_until(throttled_sale()).await
+}
+
+async fn throttled_sale() -> Verdict {
     let (payments, seconds) = (setting("PAYMENTS", 24)?, setting("SECONDS", 3)?);
     let stage = Alone::open().await?;
     let (provider, show) = (stage.house.provider()?, stage.show_of(payments).await?);
     let busy = provider.arm_every(2, &Which::all(bookings_of(&show)), Fault::RateLimit).await?;
 
-    let (began, gate) = (Instant::now(), Arc::new(Semaphore::new(AT_ONCE)));
+    let (began, gate) = (Instant::now(), Rc::new(Semaphore::new(AT_ONCE)));
     let mut buyers = JoinSet::new();
     for number in 0..payments {
-        let (order, gate) = (show.order(1), Arc::clone(&gate));
-        buyers.spawn(async move {
+        let (order, gate) = (show.order(1), Rc::clone(&gate));
+        buyers.spawn_local(async move {
             let _turn = gate.acquire().await.map_err(|error| Failure::of("waiting for a turn", &error))?;
             bought(order, number % 2 == 0).await
         });
