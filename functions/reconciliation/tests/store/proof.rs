@@ -35,6 +35,7 @@ impl House {
 
     /// How many bookings a run reads, and how many of them it proves, as of then.
     async fn run_of(&self, scope: Scope, now: Timestamp) -> (usize, usize) {
+        self.project().await;
         let (mut checked, mut proven, mut part) = (0, 0, Some(Part::first(scope)));
         let mut cursor = None;
         while let Some(this) = part {
