@@ -167,7 +167,10 @@ mod tests {
     fn a_lost_dispute_has_given_the_money_back() {
         // Heard of only once it was over.
         let (lost, facts) = settled(paid(100), &at_provider(100, State::Lost));
-        assert!(matches!(facts[..], [Fact::Disputed(_), Fact::DisputeClosed(_), Fact::Refunded(_, PaidFrom::Dispute)]), "{facts:?}");
+        assert!(
+            matches!(facts[..], [Fact::Disputed(_), Fact::DisputeClosed(_), Fact::Refunded(_, PaidFrom::Dispute)]),
+            "{facts:?}"
+        );
         assert_eq!(
             (lost.status, lost.disputed(), lost.given_back(), lost.left_account()),
             (Status::Refunded, 100, 100, 0)

@@ -204,7 +204,9 @@ impl Entry {
             },
             "PaymentDisputed" => (Kind::Disputed, event.data::<DisputeData>()?.dispute_amount),
             "PaymentDisputeClosed" => match event.data::<DisputeData>()? {
-                DisputeData { outcome: Some(dispute::State::Won), dispute_amount } => (Kind::DisputeWon, dispute_amount),
+                DisputeData { outcome: Some(dispute::State::Won), dispute_amount } => {
+                    (Kind::DisputeWon, dispute_amount)
+                }
                 // A refund follows, as an event of its own.
                 DisputeData { .. } => return Ok(None),
             },
@@ -422,7 +424,9 @@ mod tests {
         let refunded = if whole { "PaymentRefunded" } else { "PaymentPartlyRefunded" };
         match fact {
             Fact::RefundPending(refund) => event("PaymentRefundPending", &json!({ "refundAmount": refund.amount })),
-            Fact::Refunded(refund, from) => event(refunded, &json!({ "refundAmount": refund.amount, "paidFrom": from })),
+            Fact::Refunded(refund, from) => {
+                event(refunded, &json!({ "refundAmount": refund.amount, "paidFrom": from }))
+            }
             Fact::RefundFailed(refund, came_back) => {
                 event("PaymentRefundFailed", &json!({ "refundAmount": refund.amount, "cameBack": came_back }))
             }
@@ -478,7 +482,13 @@ mod tests {
             }
         }
 
-        fn see(&mut self, id: String, ours: Option<(boxoffice_kernel::RefundId, u32)>, minor: u64, state: refund::State) {
+        fn see(
+            &mut self,
+            id: String,
+            ours: Option<(boxoffice_kernel::RefundId, u32)>,
+            minor: u64,
+            state: refund::State,
+        ) {
             let seen = Seen { id: id.parse().unwrap(), ours, amount: amount(minor), state, failure_reason: None };
             self.at_provider.refunds.push(seen);
             self.settle();

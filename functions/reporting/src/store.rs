@@ -578,11 +578,7 @@ impl ViewStore {
     }
 
     /// AP-563 what became of money in a period, by event on sale and currency: the sum of its entries.
-    pub async fn settlement(
-        &self,
-        inventory: Option<InventoryId>,
-        period: Period,
-    ) -> Result<Settlement, StoreError> {
+    pub async fn settlement(&self, inventory: Option<InventoryId>, period: Period) -> Result<Settlement, StoreError> {
         let epoch = self.epochs().await?.current;
         // Read before the entries, which then are at least as far.
         let progress = self.progress().await?;

@@ -18,13 +18,13 @@ use boxoffice_payments::{
     gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
     refund::{self, Refund},
 };
-use boxoffice_reporting::{Projector, ViewStore};
 use boxoffice_reconciliation::{
     App,
     domain::Grace,
     reconciler::{Found, Outcome, Part, Reconciler, Run, Scope},
     report::{Findings, Successor},
 };
+use boxoffice_reporting::{Projector, ViewStore};
 use boxoffice_runtime::Metrics;
 use boxoffice_saga::{SagaStore, store::TicketFacts};
 use boxoffice_testing::{Database, Listener, Table, trace};

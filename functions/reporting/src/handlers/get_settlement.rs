@@ -436,7 +436,8 @@ pub async fn ledger(store: &ViewStore, request: Request) -> Result<Answer, Probl
         Format::Csv => {
             let entries = store.entries(inventory, period, None, MOST + 1).await?;
             if entries.len() > MOST {
-                let detail = format!("The period has more than {MOST} entries. Ask for a shorter one, or for pages of JSON.");
+                let detail =
+                    format!("The period has more than {MOST} entries. Ask for a shorter one, or for pages of JSON.");
                 return Err(Problem::new(Code::InvalidEventDate, detail).at("to"));
             }
             Ok(Answer::content(CSV, ledger_csv(&entries)))
@@ -499,10 +500,10 @@ mod tests {
             ],
         );
         let money = |currency: &str, counts: [u8; 3], sums: [f64; 5]| {
-            let ([charges, refunds, disputes], [charged, refunded, elsewhere, disputed, net]) = (counts, sums);
+            let [charged, refunded, elsewhere, disputed, net] = sums;
             json!({
-                "currency": currency, "charges": charges, "charged": charged, "refunds": refunds, "refunded": refunded,
-                "refundedElsewhere": elsewhere, "disputes": disputes, "disputed": disputed, "net": net
+                "currency": currency, "charges": counts[0], "charged": charged, "refunds": counts[1],
+                "refunded": refunded, "refundedElsewhere": elsewhere, "disputes": counts[2], "disputed": disputed, "net": net
             })
         };
         let view = serde_json::to_value(view).unwrap();
