@@ -10,7 +10,7 @@
 //! | [`Account::Dispute`] | what buyers' banks took for disputes, until a lost one counts as a refund |
 //! | [`Account::Elsewhere`] | less what operators paid to buyers past the provider |
 //!
-//! What is due to the organiser is what was charged, less refunds and disputes: refunds and disputes are accounts of their own, so that a settlement shows
+//! The organiser is due the charges, less refunds and disputes: refunds and disputes are accounts of their own, so that a settlement shows
 //! each (`docs/adr/0055-a-ledger-of-postings.md`).
 
 use boxoffice_kernel::{Amount, Currency, EventId, Timestamp, money::minor};
@@ -57,7 +57,7 @@ impl fmt::Display for Account {
 pub struct Posting {
     /// The account.
     pub account: Account,
-    /// What it gets, in minor units; below zero when it gives.
+    /// The amount it gets, in minor units; below zero when it gives.
     pub amount: i64,
 }
 
@@ -303,7 +303,7 @@ impl AddAssign for Balances {
     }
 }
 
-/// What became of money in a period, in one currency.
+/// The movements of money in a period, in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Settled {
     /// By how much each account changed.
@@ -684,7 +684,7 @@ mod tests {
             prop_assert!(from.account != to.account && to.amount > 0);
         }
 
-        /// Whatever becomes of a payment, its ledger says what its state says, and at the provider there is what the clearing account holds.
+        /// The ledger of a payment says what its state says after each step of any history.
         #[test]
         fn the_ledger_of_any_history_agrees_with_the_payment(moves in moves()) {
             let mut book = Book::charged(100);

@@ -169,7 +169,7 @@ pub struct Posted {
     pub ticket_id: TicketId,
 }
 
-/// What became of money in a period.
+/// The movements of money in a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// The sums by event on sale and currency, whose code is the key.

@@ -81,7 +81,7 @@ impl PartialSchema for Balance {
 
 impl ToSchema for Balance {}
 
-/// What became of money.
+/// The movements of money in one currency.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SettledMoney)]
@@ -89,17 +89,17 @@ struct MoneyView {
     currency: Currency,
     /// How many payments were charged.
     charges: u64,
-    /// What they came to.
+    /// Their sum.
     charged: Balance,
     /// How many refunds were made.
     refunds: u64,
-    /// What was given back, less what did not arrive and came back.
+    /// The money given back, less what did not arrive and came back.
     refunded: Balance,
     /// How much of that operators paid past the provider.
     refunded_elsewhere: Balance,
     /// How many disputes were opened.
     disputes: u64,
-    /// What buyers' banks took for disputes, less what came back, and less what counts as refunded since they were lost.
+    /// The money that buyers' banks took for disputes, less what came back, and less what counts as refunded since they were lost.
     disputed: Balance,
     /// By how much the money at the payment provider changed, without its fees and payouts.
     net: Balance,
@@ -136,7 +136,7 @@ impl MoneyView {
     }
 }
 
-/// What became of an event's money in one currency.
+/// The movements of an event's money in one currency.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SettledEvent)]
@@ -148,7 +148,7 @@ struct EventView {
     money: MoneyView,
 }
 
-/// What became of money in a period.
+/// The movements of money in a period.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SettlementReport)]
@@ -215,7 +215,7 @@ impl SettlementView {
 #[schema(as = LedgerPosting)]
 struct PostingView {
     account: Account,
-    /// What the account gets; below zero when it gives.
+    /// The amount that the account gets; below zero when it gives.
     amount: Balance,
 }
 
@@ -300,7 +300,7 @@ struct Scope {
     /// Until when, exclusive; after `from`.
     #[param(inline)]
     to: Timestamp,
-    /// Of this event on sale; of all without it.
+    /// Only of this event on sale; of all without it.
     #[param(inline, required = false)]
     inventory_id: InventoryId,
     /// JSON, or CSV: a row an event and currency, or a row a posting.
@@ -308,7 +308,7 @@ struct Scope {
     format: Format,
 }
 
-/// What is asked for: a period, of an event or of all, in a form.
+/// The request: a period, of an event or of all, in a form.
 #[derive(Debug)]
 struct Asked {
     period: Period,
