@@ -310,15 +310,17 @@ impl ViewStore {
         let posted: BTreeSet<&Entry> = known.ledger().map(|(_, entry)| entry).collect();
         for (inventory_id, entry) in after.ledger().filter(|(_, entry)| !posted.contains(entry)) {
             let entry = Posted { entry: *entry, inventory_id, ticket_id: after.ticket_id };
-            for journal in [Journal::Event(inventory_id), Journal::Month(month(entry.entry.occurred_at))] {
-                let pk = journal.pk(epoch, bucket(after.ticket_id));
-                let put = self.client.put_item().table_name(&self.table);
-                let put = put.set_item(Some(write(&entry, pk, &place(&entry.entry))?));
-                // Refused, it is there already.
-                conditional(put.condition_expression("attribute_not_exists(pk)").send().await)?;
-            }
+            let journals = [Journal::Event(inventory_id), Journal::Month(month(entry.entry.occurred_at))];
+            try_join_all(journals.into_iter().map(|journal| self.append(epoch, journal, &entry))).await?;
         }
         Ok(())
+    }
+
+    async fn append(&self, epoch: Epoch, journal: Journal, entry: &Posted) -> Result<(), StoreError> {
+        let item = write(entry, journal.pk(epoch, bucket(entry.ticket_id)), &place(&entry.entry))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        // Refused, it is there already.
+        conditional(put.condition_expression("attribute_not_exists(pk)").send().await).map(|_| ())
     }
 
     fn put_booking(&self, epoch: Epoch, booking: BookingRecord, before: Option<u64>) -> Result<Put, StoreError> {
