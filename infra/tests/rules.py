@@ -137,7 +137,9 @@ def a_step_ends_before_its_machine_gives_it_up(app: App) -> list[str]:
 @rule
 def functions_that_use_read_models_end_before_a_sweep(app: App) -> list[str]:
     grace = int(re.search(r"GRACE_SECONDS: u32 = (\d+)", (ROOT / "functions/reporting/src/store.rs").read_text())[1])
-    users = [name for name, may in granted(app).items() if "dynamodb:GetItem" in may.get("ViewsTable", [])]
+    readers = {name for name, may in granted(app).items() if "dynamodb:GetItem" in may.get("ViewsTable", [])}
+    # It asks for the epoch with each booking (AP-564), and is at work with it for one read.
+    users = sorted(readers - {"reconcile"})
     if not users:
         return ["nobody may read ViewsTable: this rule looks at nothing"]
     limits = {name: app.functions()[name]["Properties"].get("Timeout", 3) for name in users}

@@ -522,14 +522,16 @@ impl PaymentStore {
                 let pending = PaymentRefundPending { payment: subject, refund: refund.into(), refund_reason };
                 append(self, pending, payment, trace)
             }
-            Fact::Refunded(refund) => {
+            Fact::Refunded(refund, from) => {
                 let (refund_reason, settled_otherwise) = (refund.reason.clone(), refund.settled_otherwise.clone());
-                let refund = refund.into();
+                let (refund, paid_from) = (refund.into(), *from);
                 if payment.status == Status::Refunded {
-                    let whole = PaymentRefunded { payment: subject, refund, refund_reason, settled_otherwise };
+                    let whole =
+                        PaymentRefunded { payment: subject, refund, refund_reason, paid_from, settled_otherwise };
                     append(self, whole, payment, trace)
                 } else {
-                    let part = PaymentPartlyRefunded { payment: subject, refund, refund_reason, settled_otherwise };
+                    let part =
+                        PaymentPartlyRefunded { payment: subject, refund, refund_reason, paid_from, settled_otherwise };
                     append(self, part, payment, trace)
                 }
             }

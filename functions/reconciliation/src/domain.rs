@@ -13,6 +13,7 @@ use boxoffice_payments::{
     domain::{Payment, Status as PaymentStatus},
     refund::Refund,
 };
+use boxoffice_reporting::ledger::Balances;
 use boxoffice_saga::domain::{Saga, Status as SagaStatus};
 use boxoffice_tickets::domain::{Status as TicketStatus, Ticket};
 use serde::Serialize;
@@ -187,6 +188,17 @@ pub enum Violation {
         /// Seats of the tickets, paid or not.
         taken_due: i64,
     },
+    /// The ledger of a booking does not say what its payment's state says.
+    LedgerWrong {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The booking's ticket.
+        ticket_id: TicketId,
+        /// The balances as its events tell them, in minor units.
+        seen: Balances,
+        /// As its payment's state says.
+        due: Balances,
+    },
     /// A cancelled ticket that has seats.
     CancelledWithSeats {
         /// The ticket.
@@ -239,6 +251,7 @@ impl Violation {
             | Self::ConfirmedWithoutMoney { .. }
             | Self::ConfirmedWithoutSeats { .. }
             | Self::CancelledWithMoney { .. }
+            | Self::LedgerWrong { .. }
             | Self::CancelledWithSeats { .. } => Remedy::Report,
         }
     }
@@ -268,6 +281,9 @@ impl Violation {
             Self::ConfirmedWithoutSeats { .. } => "Find seats for the ticket, or cancel it.",
             Self::CancelledWithMoney { payment: PaymentStatus::Success, .. } => "Refund the payment.",
             Self::CancelledWithMoney { .. } => "See that nobody pays: the payment is still open.",
+            Self::LedgerWrong { .. } => {
+                "Rebuild the read models (boxoffice projections rebuild). If it stays, compare the payment's events with the provider's record."
+            }
             Self::CancelledWithSeats { .. } => "Start the booking's undo again; it releases the seats.",
         }
     }
@@ -283,6 +299,7 @@ impl Violation {
             Self::PoolWrong { .. } => 5,
             Self::RefundFailed { .. } => 6,
             Self::MoveUnheard { .. } | Self::RecordUnread => 7,
+            Self::LedgerWrong { .. } => 8,
         }
     }
 }

@@ -20,6 +20,7 @@ use boxoffice_payments::{
     domain::Payment,
     gateway::PaymentGateway,
 };
+use boxoffice_reporting::{ViewStore, ledger::Balances};
 use boxoffice_saga::{SagaStore, domain::Saga};
 use boxoffice_tickets::{TicketStore, domain::Ticket};
 use futures_util::future::{join_all, try_join_all};
@@ -37,6 +38,8 @@ pub struct Reconciler<G> {
     pub payments: PaymentStore,
     /// Sagas.
     pub sagas: SagaStore,
+    /// The ledger, among the read models.
+    pub views: ViewStore,
     /// Settles payments.
     pub cashier: Cashier<G>,
     /// How long a booking must rest before anything is said of it.
@@ -156,11 +159,11 @@ struct Proof {
     found: Option<Found>,
 }
 
-/// The state of a pool that was counted.
+/// The state of a pool or of the ledger that was compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counted {
     Right,
-    /// It moved too lately to be counted.
+    /// It moved too lately to be compared.
     Unsure,
 }
 
@@ -403,6 +406,10 @@ impl<G: PaymentGateway> Reconciler<G> {
         if pool == Counted::Unsure {
             return Ok(Proof { found, proven: false });
         }
+        let (ledger, wrong) = self.ledger(ticket, payment.as_ref()).await?;
+        if ledger == Counted::Unsure {
+            return Ok(Proof { found: wrong.or(found), proven: false });
+        }
         // One that waits for an operator stays on the list, which is theirs too.
         if let Some(payment) = payment.as_ref().filter(|payment| !payment.is_a_case()) {
             self.payments.prove(payment).await?;
@@ -439,6 +446,18 @@ impl<G: PaymentGateway> Reconciler<G> {
         let outcome = written(self.tickets.correct_pool(buyer, event, &seen, &due).await);
         let counted = if outcome == Outcome::Repaired { Counted::Right } else { Counted::Unsure };
         Ok((counted, Some(Found { violation, outcome })))
+    }
+
+    /// Compares the ledger of a booking at rest with its payment's state: the one follows from events, the other from the payment's item. What does not agree is a
+    /// person's to judge, since either may be right.
+    async fn ledger(&self, ticket: &Ticket, payment: Option<&Payment>) -> Result<(Counted, Option<Found>), StoreError> {
+        let due = payment.map_or_else(Balances::default, Balances::due);
+        let seen = self.views.balances(ticket.user_id, ticket.id).await?;
+        let Some(payment) = payment.filter(|_| seen != due) else { return Ok((Counted::Right, None)) };
+        // Read models that lag have not heard of it.
+        let heard = self.views.progress().await?.is_some_and(|progress| progress.occurred_at >= payment.updated_at);
+        let violation = Violation::LedgerWrong { payment_id: payment.id, ticket_id: ticket.id, seen, due };
+        Ok((Counted::Unsure, heard.then_some(Found { violation, outcome: Outcome::Left })))
     }
 
     /// The bookings of these tickets as they were a moment ago, without their sagas.

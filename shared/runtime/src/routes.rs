@@ -62,6 +62,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/inventory/{id}/cancellation", Manager),
     route("GET", "/inventory/{id}/cancellation", Manager),
     route("GET", "/inventory/{id}/sales", Manager),
+    route("GET", "/reports/settlement", Manager),
+    route("GET", "/reports/ledger", Manager),
     route("GET", "/inventory/event/{eventName}", Public),
     route("POST", "/inventory/event/{eventName}/reserve", Manager),
     route("POST", "/inventory/event/{eventName}/release", Manager),

@@ -24,6 +24,7 @@ use boxoffice_reconciliation::{
     reconciler::{Found, Outcome, Part, Reconciler, Run, Scope},
     report::{Findings, Successor},
 };
+use boxoffice_reporting::{Projector, ViewStore};
 use boxoffice_runtime::Metrics;
 use boxoffice_saga::{SagaStore, store::TicketFacts};
 use boxoffice_testing::{Database, Listener, Table, trace};
@@ -142,7 +143,8 @@ impl House {
         let inventory = InventoryStore::new(client.clone(), database.table(Table::Inventory), events.clone());
         let tickets = TicketStore::new(client.clone(), database.table(Table::Tickets), events.clone());
         let payments = PaymentStore::new(client.clone(), database.table(Table::Payments), events);
-        let sagas = SagaStore::new(client, database.table(Table::Sagas));
+        let sagas = SagaStore::new(client.clone(), database.table(Table::Sagas));
+        let views = ViewStore::new(client, database.table(Table::Views));
         let provider = Provider(Arc::new(Mutex::new(Says::Cancelled)));
         let saga = aws_sdk_sfn::Client::new(&Listener::default().sdk_config());
         let cashier = Cashier::new(payments.clone(), provider.clone(), saga);
@@ -152,6 +154,7 @@ impl House {
             tickets: tickets.clone(),
             payments: payments.clone(),
             sagas: sagas.clone(),
+            views,
             cashier: cashier.clone(),
             grace: Grace::seconds(GRACE_SECONDS),
         };
@@ -271,7 +274,15 @@ impl House {
         self.reconciled(Scope::All, now).await
     }
 
+    /// Has the read models know all events that there are.
+    pub(crate) async fn project(&self) {
+        let views = ViewStore::new(self.database.client(), self.database.table(Table::Views));
+        let events = self.database.table(Table::Events);
+        Projector::new(views).rebuild(&self.database.client(), events, |_| {}).await.unwrap();
+    }
+
     async fn reconciled(&self, scope: Scope, now: Timestamp) -> Vec<String> {
+        self.project().await;
         let (mut found, mut part, mut cursor) = (Vec::<Found>::new(), Some(Part::first(scope)), None);
         while let Some(this) = part {
             let page = self.reconciler().bookings(this, cursor, &run(), now).await.unwrap();
