@@ -2,7 +2,7 @@
 # TARGET=localstack runs everything on LocalStack in place of the embedded emulator, in Docker where that answers and else without; both can be up at once.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down reset status logs demo on-sale cancellation test test-unit test-scripts coverage mutants fuzz fault-matrix bench lint fmt audit sizes release \
+.PHONY: help throttled setup build up down reset status logs demo on-sale cancellation test test-unit test-scripts coverage mutants fuzz fault-matrix bench lint fmt audit sizes release \
 	reproduce clean
 SHELL := /bin/sh
 export TARGET
@@ -45,6 +45,10 @@ on-sale: up ## 5,000 buyers for 1,000 seats, with figures in .local/reports/on-s
 cancellation: up ## 5,000 bookings of a cancelled event, its walk killed three times
 	@BOXOFFICE_CANCELLATION_BOOKINGS=$${BOXOFFICE_CANCELLATION_BOOKINGS:-5000} \
 		$(STACK) run -- cargo test --quiet --workspace --test cancelled_event -- --nocapture --test-threads 1
+
+throttled: up ## 500 payments while the provider refuses half of all calls for a minute
+	@BOXOFFICE_THROTTLED_PAYMENTS=$${BOXOFFICE_THROTTLED_PAYMENTS:-500} BOXOFFICE_THROTTLED_SECONDS=$${BOXOFFICE_THROTTLED_SECONDS:-60} \
+		$(STACK) run -- cargo test --quiet --workspace --test payment_outages throttled -- --nocapture --test-threads 1
 
 test: ## Run the whole suite: unit, stores, payment server, end to end; with TARGET=localstack, what needs a stack
 	@python3 scripts/test.py

@@ -44,7 +44,7 @@ def of_everything(house: House) -> float:
 def of_what_moved(house: House) -> tuple[float, float]:
     """Read and write units a month. Every booking is open for one run, proven in another; an event is counted anew while it sells, a quarter of the hours."""
     lists = 4 * BUCKETS * 0.5  # the lists of tickets and payments, and both of sagas
-    counters = house.events * (1 + house.shards / 4 + 0.5)
+    counters = house.events * (1 + house.shards / 4 + 2 * 0.5)  # terms and shards; proof and summary
     runs = RUNS * (lists + counters)
     counted = RUNS / 4 * house.live * (2 * 0.5 + 2 * scanned(ENTRY_KIB))
     first_looks = 2 * (1 + 2 * 0.5)

@@ -29,7 +29,7 @@ def browser_tests(only: str) -> None:
     environment = {
         "BOXOFFICE_API": stack["apiUrl"], "BOXOFFICE_ADMIN": ADMIN["username"], "BOXOFFICE_ADMIN_PASSWORD": ADMIN_PASSWORD,
         "BOXOFFICE_CHROMIUM": chromium, "BOXOFFICE_NODE": str(NODE), "BOXOFFICE_ARTIFACTS": str(ARTIFACTS), "BOXOFFICE_PAGES": str(PAGES),
-        "BOXOFFICE_PAYMENTS": stack["paymentsUrl"],
+        "BOXOFFICE_PAYMENTS": stack["paymentsUrl"], "BOXOFFICE_AWS": stack["awsEndpoint"],
     }
     if not only and not run("Swagger UI in Chromium", "node", str(ROOT / "tests" / "browser" / "docs.mjs"), **environment):
         raise StepFailed("The browser test failed; .local/artifacts/swagger.png shows the page as it was left.")

@@ -57,7 +57,8 @@ class Program:
     def passes(self, *arguments: str, **environment: str) -> bool:
         heading(f"{self.package}: {self.name}")
         if self.name == FAULT_MATRIX:
-            return fault_matrix.run([self.executable], sample=True)
+            # With its output as it comes: it runs for minutes.
+            return fault_matrix.run([self.executable, "--nocapture"], sample=True)
         variables = settings.environment() | {"CARGO_MANIFEST_DIR": str(self.folder)} | environment
         return subprocess.run([self.executable, *arguments], cwd=self.folder, env=variables).returncode == 0
 

@@ -609,6 +609,16 @@ def an_alarm_of_a_rule_that_has_another_name(app: App) -> None:
     properties(app, "BookingSaga")["Events"]["Booked"]["Properties"]["RuleName"] = {"Fn::Sub": "${AWS::StackName}-sold"}
 
 
+@breaks(rules.every_alarm_on_an_incident_watches_one_that_programs_note, "SecondFactorGuarded: no alarm")
+def codes_guessed_in_silence(app: App) -> None:
+    del app.nested["alarms"]["Resources"]["SecondFactorGuardedAlarm"]
+
+
+@breaks(rules.every_alarm_on_an_incident_watches_one_that_programs_note, "RoleChangedAlarm: no program notes RolesChanged")
+def an_alarm_on_an_incident_that_never_comes(app: App) -> None:
+    nested(app, "RoleChangedAlarm")["Properties"]["Dimensions"][2]["Value"] = "RolesChanged"
+
+
 @breaks(rules.what_signs_restarts_with_its_key, "login: a deployment for a new key does not restart it")
 def a_log_in_that_keeps_an_old_key(app: App) -> None:
     del properties(app, "LoginFunction")["Environment"]["Variables"]["TOKEN_KEY_GENERATION"]

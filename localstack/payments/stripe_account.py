@@ -396,8 +396,9 @@ class Account:
         })
 
     def events_page(self, form: dict) -> dict:
-        """The newest first, of these types and not before `created[gte]`. A form keeps one value of a name, so types are those of the last name: all."""
-        listed = [event for event in reversed(self.events.values()) if event["created"] >= int(form.get("created[gte]", 0))]
+        """The newest first, not before `created[gte]`, and of these types where any are named (`types[0]`, `types[1]`, …)."""
+        since, kinds = int(form.get("created[gte]", 0)), {value for name, value in form.items() if root(name) == "types"}
+        listed = [event for event in reversed(self.events.values()) if event["created"] >= since and (not kinds or event["type"] in kinds)]
         if after := form.get("starting_after"):
             listed = listed[next(index for index, event in enumerate(listed) if event["id"] == after) + 1:]
         limit = int(form.get("limit", 10))

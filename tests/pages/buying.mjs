@@ -243,7 +243,7 @@ export const tests = {
     const order = await reserve(page);
     await page.context().clearCookies({ name: "__Host-access" });
     await page.goto(`${shop}/orders`);
-    await page.getByText(buyer.email).waitFor();
+    await page.getByText(`(${buyer.email})`).waitFor();
     await page.getByRole("button", { name: "Log out" }).click();
     await page.goto(`${shop}/orders/${order}`);
     await page.getByRole("heading", { name: "Log in or register" }).waitFor();

@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AxeBuilder, BAD, GOOD, SECURE, atCheckout, confirmed, decide, enterCard, event, hesitate, open, orderNow, ordersOf, pay, reports, reserve, shop, until } from "./scene.mjs";
+import {
+  AxeBuilder, BAD, GOOD, SECURE, atCheckout, confirmed, decide, enterCard, event, hesitate, newcomer, open, orderNow, ordersOf, pay, reports, reserve, shop, totp,
+  until,
+} from "./scene.mjs";
 
 const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 // The rules that a change of width or colours alone can break.
@@ -108,6 +111,37 @@ export const tests = {
     await page.getByRole("button", { name: "Cancel the order" }).click();
     await page.getByRole("heading", { name: "The order is cancelled" }).waitFor();
     await inspect(page, "order-cancelled");
+    assert.deepEqual(page.faults, []);
+  },
+
+  async every_page_of_an_account_is_accessible(browser) {
+    const { page } = await newcomer(browser);
+    await inspect(page, "verification");
+    await page.getByLabel("Code").fill("wrong");
+    await page.getByRole("button", { name: "Verify" }).click();
+    await page.getByRole("alert").waitFor();
+    await inspect(page, "verification-refused");
+    await page.goto(`${shop}/orders?lang=de`);
+    await inspect(page, "orders-unverified");
+    // The pages of a second factor first: they need a log-in of the last five minutes.
+    await page.goto(`${shop}/second-factor?lang=en`);
+    await page.getByText("Remove the second factor").click();
+    await inspect(page, "second-factor");
+    await page.getByRole("button", { name: "Set up an app" }).click();
+    await page.getByRole("heading", { name: "Set up your app" }).waitFor();
+    await inspect(page, "second-factor-app");
+    assert((await page.content()).length <= MOST["text/html"], "the page with the QR code is heavy");
+    const key = (await page.locator("#key").innerText()).replaceAll(" ", "");
+    await page.getByLabel("Code that the app shows").fill(totp(key));
+    await page.getByRole("button", { name: "Turn it on" }).click();
+    await page.getByRole("heading", { name: "Keep your recovery codes" }).waitFor();
+    await inspect(page, "second-factor-recovery");
+    await page.goto(`${shop}/session?to=second-factor&notice=again`);
+    await inspect(page, "session-again");
+    await page.goto(`${shop}/password`);
+    await inspect(page, "password");
+    await page.goto(`${shop}/password/reset`);
+    await inspect(page, "password-reset");
     assert.deepEqual(page.faults, []);
   },
 

@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import { chromium, executablePath, reports } from "./scene.mjs";
 import { tests as buying } from "./buying.mjs";
 import { tests as guarding } from "./guarding.mjs";
+import { tests as securing } from "./securing.mjs";
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -20,7 +21,7 @@ const wanted = process.argv[2] ?? "";
 // The longest waits first.
 const patient = ["closing_the_tab", "nobody_paid", "of_an_order_is_accessible"];
 const rank = (name) => (patient.some((part) => name.includes(part)) ? 0 : 1);
-const chosen = Object.entries({ ...buying, ...guarding })
+const chosen = Object.entries({ ...buying, ...guarding, ...securing })
   .filter(([name]) => name.includes(wanted))
   .sort(([one], [other]) => rank(one) - rank(other));
 mkdirSync(reports, { recursive: true });

@@ -1,7 +1,7 @@
-// The parts that the tests of the shop pages share: the deployed stack, people, events on sale, and the payment provider's own account.
+// The parts that the tests of the shop pages share: the deployed stack, people and their mail, events on sale, and the payment provider's own account.
 
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -11,6 +11,7 @@ export const api = given("BOXOFFICE_API");
 export const shop = `${api}/shop`;
 export const reports = given("BOXOFFICE_PAGES");
 const provider = given("BOXOFFICE_PAYMENTS");
+const aws = given("BOXOFFICE_AWS");
 const admin = { username: given("BOXOFFICE_ADMIN"), password: given("BOXOFFICE_ADMIN_PASSWORD") };
 const load = createRequire(join(given("BOXOFFICE_NODE"), "package.json"));
 export const { chromium } = load("playwright-core");
@@ -66,6 +67,37 @@ export const eventNow = (id) => call("GET", `/inventory/${id}`);
 export const orderNow = async (id) => call("GET", `/tickets/${id}`, undefined, await asAdmin());
 export async function ordersOf(inventory) {
   return (await call("GET", `/tickets/inventory/${inventory}`, undefined, await asAdmin())).items;
+}
+
+/** A user whose address is verified, as the API shows them to an ADMIN. */
+export const userOf = async (email) => call("POST", "/users/lookup", { email }, await asAdmin());
+
+/** Texts of the mails to this address, oldest first. Each emulator keeps them in its own way. */
+async function mailsTo(address) {
+  const embedded = await fetch(`${aws}/_ministack/ses/messages`);
+  const mails = embedded.ok
+    ? Object.values((await embedded.json()).messages).flat().map((mail) => ({ to: mail.To, subject: mail.Subject, text: mail.BodyText }))
+    : (await (await fetch(`${aws}/_aws/ses`)).json()).messages.map((mail) => ({ to: mail.Destination.ToAddresses, subject: mail.Subject, text: mail.Body.text_part }));
+  return mails.filter((mail) => mail.to.includes(address));
+}
+
+/** The code in the mail to this address about this, once so many of them have come; of the last one. */
+export async function codeMailedTo(address, subject, times = 1) {
+  return until(`mail ${times} about ${subject} to ${address}`, async () => {
+    const mails = (await mailsTo(address)).filter((mail) => mail.subject === subject);
+    return mails.length >= times && mails.at(-1).text.match(/^[\w-]{43}$/m)?.[0];
+  });
+}
+
+/** The code that an authenticator app with this key shows now, or so many steps ahead (RFC 6238). */
+export function totp(key, ahead = 0) {
+  const bits = [...key].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + ahead));
+  const tag = createHmac("sha1", secret).update(step).digest();
+  const number = tag.readUInt32BE(tag.at(-1) & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, "0");
 }
 
 export const someone = () => ({ first: "Ada", last: "Lovelace", email: `shop-${unique()}@browser.example`, password: `correct horse ${unique()}` });
@@ -141,6 +173,24 @@ export async function atCheckout(browser, inventory, quantity = 1, options = {})
   await register(page, buyer);
   await page.getByRole("button", { name: "Reserve" }).waitFor();
   return { page, buyer };
+}
+
+/** Somebody who has registered without buying, at the page that takes the code from their mail. */
+export async function newcomer(browser, options = {}) {
+  const page = await open(browser, options);
+  const buyer = someone();
+  await page.goto(`${shop}/session?to=orders`);
+  await register(page, buyer);
+  await page.getByRole("heading", { name: "Verify your address" }).waitFor();
+  return { page, buyer };
+}
+
+/** Fills in the log-in on this page and sends it. */
+export async function logIn(page, { email, password }, code) {
+  await page.getByLabel("Username or mail address").fill(email);
+  await page.locator("#password").fill(password);
+  if (code) await page.locator("#code").fill(code);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
 }
 
 export const GOOD = "pm_card_visa";

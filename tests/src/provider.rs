@@ -24,6 +24,8 @@ pub enum Fault {
     AnswerLost,
     /// The work is done after a while.
     Delay,
+    /// A 429 instead of the work.
+    RateLimit,
 }
 
 /// The requests that a fault meets: those of one booking, found by what its payment's creation says.
@@ -131,6 +133,15 @@ impl Provider {
         self.http.post(["_control", "faults"]).json(&order).send().await?.answer(201)
     }
 
+    /// Orders a fault for one request in so many, for ever.
+    ///
+    /// # Errors
+    /// When the provider does not understand.
+    pub async fn arm_every(&self, every: u32, which: &Which, fault: Fault) -> Outcome<Armed> {
+        let order = json!({ "match": which, "fault": fault, "times": -1, "every": every });
+        self.http.post(["_control", "faults"]).json(&order).send().await?.answer(201)
+    }
+
     /// Takes a fault back.
     ///
     /// # Errors
@@ -223,6 +234,18 @@ impl Provider {
             self.http.get(["_control", "intents"]).query("contains", about).send().await?.answer(200)?;
         let last = intents.into_iter().next_back().map(|intent| intent.id);
         last.ok_or_else(|| crate::Failure::new(format!("{about} has no payment intent")))
+    }
+
+    /// Gives the last payment of this booking back in full, as somebody in the provider's dashboard does, and loses the events about it.
+    ///
+    /// # Errors
+    /// When there is none, or the provider refuses.
+    pub async fn refund_unheard(&self, about: &str) -> Outcome<()> {
+        let intent = self.intent(about).await?;
+        self.mishandle(&intent, "lose", 0).await?;
+        let request = self.http.post(["v1", "refunds"]).bearer("sk_test_by_hand");
+        let request = request.text("application/x-www-form-urlencoded", format!("payment_intent={intent}"));
+        request.send().await?.with_status(200).map(|_| ())
     }
 
     /// The buyer of this booking is through with their bank's page.

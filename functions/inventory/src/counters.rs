@@ -6,7 +6,7 @@
 //!
 //! Numbers are signed here: a counter that a defect drove below zero is something to see, not something that fails to be read.
 
-use crate::domain::{EventName, Reservation, ReservationState};
+use crate::domain::{EventName, Reservation, ReservationState, SeatCounts};
 use boxoffice_kernel::{Fingerprint, InventoryId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -65,12 +65,21 @@ impl Counts {
         self.available + self.held + self.sold
     }
 
-    fn of(shards: &[Counter]) -> Self {
+    /// The sums over these shards.
+    pub fn of(shards: &[Counter]) -> Self {
         shards.iter().fold(Self::default(), |sum, shard| Self {
             available: sum.available + shard.available,
             held: sum.held + shard.held,
             sold: sum.sold + shard.sold,
         })
+    }
+}
+
+/// As a list shows them: a counter that a defect drove below zero is for `reconcile` to see, and shown as zero.
+impl From<Counts> for SeatCounts {
+    fn from(Counts { available, held, sold }: Counts) -> Self {
+        let shown = |seats: i64| u32::try_from(seats.max(0)).unwrap_or(u32::MAX);
+        Self { available: shown(available), held: shown(held), sold: shown(sold) }
     }
 }
 
@@ -148,6 +157,11 @@ impl Discrepancy {
 }
 
 impl Counters {
+    /// The sums over all shards.
+    pub fn counts(&self) -> Counts {
+        Counts::of(&self.shards)
+    }
+
     /// These very counters: any move of a seat, any change of the terms and any correction makes others.
     pub fn fingerprint(&self) -> Fingerprint {
         let shard = |shard: &Counter| {

@@ -144,6 +144,62 @@ pub struct VersionedTerms {
     pub version: u64,
 }
 
+/// How many of an event's seats are where, over all its shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SeatCounts {
+    /// Seats anyone may hold.
+    pub available: u32,
+    /// Seats of unpaid tickets, and seats reserved by hand.
+    pub held: u32,
+    /// Seats of confirmed tickets.
+    pub sold: u32,
+}
+
+impl SeatCounts {
+    /// The sums over these shards.
+    pub fn of<'a>(shards: impl IntoIterator<Item = &'a Shard>) -> Self {
+        shards.into_iter().fold(Self::default(), |sums, shard| Self {
+            available: sums.available.saturating_add(shard.available),
+            held: sums.held.saturating_add(shard.held),
+            sold: sums.sold.saturating_add(shard.sold),
+        })
+    }
+}
+
+/// An event on sale as a list shows it: its terms as they are, its seats as they were counted a moment ago. Enough to show, not to plan a hold on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedInventory {
+    /// Its id.
+    pub id: InventoryId,
+    /// The terms.
+    pub terms: Terms,
+    /// How often the terms have been written.
+    pub version: u64,
+    /// When it was put on sale.
+    pub created_at: Timestamp,
+    /// When the terms were last written.
+    pub updated_at: Timestamp,
+    /// When its organiser cancelled it.
+    pub cancelled_at: Option<Timestamp>,
+    /// Its seats.
+    pub seats: SeatCounts,
+}
+
+impl ListedInventory {
+    /// Whether it can be booked as far as its date and its organiser go.
+    pub fn is_on_sale(&self, now: Timestamp) -> bool {
+        open_for_sale(self.cancelled_at, self.terms.event_date, now).is_ok()
+    }
+}
+
+fn open_for_sale(cancelled_at: Option<Timestamp>, event_date: Timestamp, now: Timestamp) -> Result<(), NotForSale> {
+    match cancelled_at {
+        Some(at) => Err(NotForSale::Cancelled(at)),
+        None if now < event_date => Ok(()),
+        None => Err(NotForSale::Begun(event_date)),
+    }
+}
+
 /// An event on sale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
@@ -321,11 +377,25 @@ impl Inventory {
     }
 
     fn open_for_sale(&self, now: Timestamp) -> Result<(), NotForSale> {
-        match self.cancelled_at {
-            Some(at) => Err(NotForSale::Cancelled(at)),
-            None if now < self.terms.event_date => Ok(()),
-            None => Err(NotForSale::Begun(self.terms.event_date)),
+        open_for_sale(self.cancelled_at, self.terms.event_date, now)
+    }
+
+    /// The event as a list shows it, its seats counted now.
+    pub fn listed(&self) -> ListedInventory {
+        ListedInventory {
+            id: self.id,
+            terms: self.terms.clone(),
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            cancelled_at: self.cancelled_at,
+            seats: self.seats(),
         }
+    }
+
+    /// The sums over all shards.
+    pub fn seats(&self) -> SeatCounts {
+        SeatCounts::of(&self.shards)
     }
 
     /// The event, cancelled by its organiser. The new version is what closes the sale: a hold that was planned under the terms before is refused.
@@ -342,17 +412,17 @@ impl Inventory {
 
     /// Seats anyone may hold.
     pub fn available(&self) -> u32 {
-        self.shards.iter().map(|shard| shard.available).sum()
+        self.seats().available
     }
 
     /// Seats of unpaid tickets, and reserved by hand.
     pub fn held(&self) -> u32 {
-        self.shards.iter().map(|shard| shard.held).sum()
+        self.seats().held
     }
 
     /// Seats of confirmed tickets.
     pub fn sold(&self) -> u32 {
-        self.shards.iter().map(|shard| shard.sold).sum()
+        self.seats().sold
     }
 
     /// The seats to take for such a quantity, asking the shards in an order that `seed` decides.
@@ -597,6 +667,20 @@ mod tests {
         let revision = Revision { total_seats: Some(quantity(1050)), ..Revision::default() };
         let (revised, _) = inventory.revise(&revision, now()).unwrap().unwrap();
         assert_eq!((revised.shards.len(), revised.available()), (11, 1050));
+    }
+
+    #[test]
+    fn a_listed_event_has_the_sums_of_all_shards_and_is_on_sale_as_long_as_the_event_is() {
+        let inventory = with_shards(&[(10, 5, 3), (0, 2, 0), (1, 0, 40)]);
+        let listed = inventory.listed();
+        assert_eq!(listed.seats, SeatCounts { available: 11, held: 7, sold: 43 });
+        assert_eq!((listed.id, &listed.terms, listed.version), (inventory.id, &inventory.terms, 1));
+        let begins = inventory.terms.event_date;
+        for (inventory, at) in
+            [(inventory.clone(), now()), (inventory.clone(), begins), (inventory.cancel(now()), now())]
+        {
+            assert_eq!(inventory.listed().is_on_sale(at), inventory.is_on_sale(at), "{inventory:?} at {at}");
+        }
     }
 
     proptest! {

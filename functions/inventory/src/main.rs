@@ -6,10 +6,11 @@ use boxoffice_inventory::{
     handlers::{
         cancel_inventory, create_inventory, delete_inventory, get_cancellation, get_inventory, get_inventory_by_name,
         list_available_inventory, list_inventory, list_inventory_by_date, release_hold, release_seats, renew_hold,
-        reserve_seats, update_inventory, verify_hold,
+        reserve_seats, summarise_inventory::Summariser, update_inventory, verify_hold,
     },
 };
 use boxoffice_runtime::{auth::Gate, config, http, init_telemetry, task};
+use lambda_runtime::{LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -71,6 +72,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         "reserve-seats" => {
             let app = App::from_env()?;
             http::serve(&function, Gate::from_env()?, async |request| reserve_seats::handle(&app, request).await).await
+        }
+        "summarise-inventory" => {
+            let summariser = &Summariser { store: App::from_env()?.store };
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
+                Ok::<_, lambda_runtime::Error>(summariser.handle(event.payload).await)
+            }))
+            .await
         }
         "update-inventory" => {
             let app = App::from_env()?;

@@ -6,7 +6,7 @@
 use crate::{
     domain::{ATTEMPTS, IllegalTransition, IntentId, Method, MethodToken, NotPayable, Payment, Status, Tried},
     events::RefundedBy,
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{AskAgain, Fact, NotACase, NotRefundable, Refund, State},
     store::{Instruction, PaymentStore},
 };
@@ -15,6 +15,11 @@ use boxoffice_aws::{
     transaction::{Attempt, ROUNDS, Written, until_current},
 };
 use boxoffice_kernel::{Actor, Amount, PaymentId, RefundId, Refusal, Timestamp, Trace};
+
+/// How much of the provider's record is read when nobody has read it before: a day.
+const RECORD_SECONDS: u32 = 86_400;
+/// How much is read again: a record may list what happened a little late.
+const RECORD_OVERLAP_SECONDS: u32 = 600;
 
 /// Charges, reverses and expires payments.
 #[derive(Debug, Clone)]
@@ -108,6 +113,7 @@ impl<G: PaymentGateway> Cashier<G> {
                     return Ok(Attempt::Overtaken);
                 }
             } else {
+                payment.may_be_paid_by(instruction.method, now)?;
                 let Ok(started) = payment.start(instruction.method, now) else { return Ok(Attempt::Overtaken) };
                 let written = self.store.advance(&payment, &started, Some(&instruction), trace);
                 if written.await? == Written::Stale {
@@ -335,6 +341,32 @@ impl<G: PaymentGateway> Cashier<G> {
             tracing::error!(payment_id = %id, %intent, "an intent was paid that the payment does not know");
         }
         Ok(Some(payment))
+    }
+
+    /// Takes in what the provider's record says of money that left again, or came back, since it was read last: refunds and disputes
+    /// whose webhook was lost. Every payment that this changed; whatever is not read by `until` is read by the next call.
+    ///
+    /// # Errors
+    /// When there is no answer; then it may be called again.
+    pub async fn read_record(&self, until: Timestamp, trace: &Trace) -> Result<Vec<Payment>, CashierError> {
+        let started = Timestamp::now();
+        let through = self.store.record_read_through().await?;
+        let since =
+            through.map_or(started.minus_seconds(RECORD_SECONDS), |it| it.minus_seconds(RECORD_OVERLAP_SECONDS));
+        let (mut changed, mut after) = (Vec::new(), None);
+        while Timestamp::now() < until {
+            let Record { intents, next } = self.gateway.record(since, after.as_ref()).await?;
+            for intent in intents {
+                let settled = self.settle_intent(&intent, true, trace).await?;
+                changed.extend(settled.filter(|payment| payment.updated_at >= started));
+            }
+            if next.is_none() {
+                self.store.note_record_read(started).await?;
+                break;
+            }
+            after = next;
+        }
+        Ok(changed)
     }
 
     /// Takes a payment back, whatever became of it: a pending one ends, one under way is called off or else given back, a charged one is given

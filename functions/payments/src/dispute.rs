@@ -8,7 +8,7 @@
 use crate::{
     domain::{Payment, ProviderDisputeId},
     events::RefundedBy,
-    refund::{Fact, Refund},
+    refund::{Fact, PaidFrom, Refund},
 };
 use boxoffice_kernel::{Actor, Amount, Timestamp, money};
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,7 @@ impl Payment {
         let refund = Refund { dispute: Some(dispute.id.clone()), ..wanted.arrived() };
         let mut after = self.clone();
         after.refunds.push(refund.clone());
-        Some((after, Fact::Refunded(refund)))
+        Some((after, Fact::Refunded(refund, PaidFrom::Dispute)))
     }
 }
 
@@ -167,7 +167,10 @@ mod tests {
     fn a_lost_dispute_has_given_the_money_back() {
         // Heard of only once it was over.
         let (lost, facts) = settled(paid(100), &at_provider(100, State::Lost));
-        assert!(matches!(facts[..], [Fact::Disputed(_), Fact::DisputeClosed(_), Fact::Refunded(_)]), "{facts:?}");
+        assert!(
+            matches!(facts[..], [Fact::Disputed(_), Fact::DisputeClosed(_), Fact::Refunded(_, PaidFrom::Dispute)]),
+            "{facts:?}"
+        );
         assert_eq!(
             (lost.status, lost.disputed(), lost.given_back(), lost.left_account()),
             (Status::Refunded, 100, 100, 0)

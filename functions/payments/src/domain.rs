@@ -55,6 +55,28 @@ pub enum Method {
     BankTransfer,
 }
 
+/// How long a debit may take to be confirmed or refused: 14 business days (<https://docs.stripe.com/payments/sepa-debit>).
+const BANK_TRANSFER_SECONDS: u32 = 20 * 86_400;
+
+impl Method {
+    /// Refuses a method whose money may arrive only when the seats are no longer held.
+    ///
+    /// # Errors
+    /// When seats that are held for so many seconds do not wait for it.
+    pub fn must_settle_within(self, seconds: u32) -> Result<(), SettlesTooLate> {
+        let settled = match self {
+            Self::CreditCard | Self::DebitCard | Self::Paypal => 0,
+            Self::BankTransfer => BANK_TRANSFER_SECONDS,
+        };
+        if settled <= seconds { Ok(()) } else { Err(SettlesTooLate(self)) }
+    }
+}
+
+/// Why a payment method is not offered for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("money by {0} may take weeks to arrive, and the seats are not held for so long")]
+pub struct SettlesTooLate(pub Method);
+
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -136,6 +158,10 @@ provider_id!(
     /// The provider's id of a dispute.
     ProviderDisputeId
 );
+provider_id!(
+    /// The provider's id of an entry in its record of what happened.
+    ProviderEventId
+);
 
 macro_rules! deserialize_from_str {
     ($($name:ident),+) => {$(
@@ -148,7 +174,7 @@ macro_rules! deserialize_from_str {
     )+};
 }
 
-deserialize_from_str!(MethodToken, IntentId, ProviderRefundId, ProviderDisputeId);
+deserialize_from_str!(MethodToken, IntentId, ProviderRefundId, ProviderDisputeId, ProviderEventId);
 
 boxoffice_kernel::schema::string_schema!(MethodToken, {
     pattern: "^[A-Za-z0-9_-]{1,255}$",
@@ -246,6 +272,9 @@ pub enum NotPayable {
     /// The seats were not paid for in time.
     #[error("the payment could be made until {0}")]
     TooLate(Timestamp),
+    /// The money would arrive after the seats are no longer held.
+    #[error(transparent)]
+    SettlesTooLate(#[from] SettlesTooLate),
 }
 
 /// Why a payment is not deleted: money is still in it, or may come to be.
@@ -372,6 +401,15 @@ impl Payment {
             Status::Pending | Status::Processing => Ok(()),
             other => Err(NotPayable::NotPending(other)),
         }
+    }
+
+    /// Whether this method's money arrives while the seats are held.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn may_be_paid_by(&self, method: Method, now: Timestamp) -> Result<(), NotPayable> {
+        let left = self.payable_until.unix_seconds().saturating_sub(now.unix_seconds());
+        Ok(method.must_settle_within(u32::try_from(left).unwrap_or(u32::MAX))?)
     }
 
     /// The payment, about to be charged in this way.

@@ -137,6 +137,8 @@ about_a_payment!(
         refund: RefundFacts,
         /// The reason for the refund.
         refund_reason: String,
+        /// Where the money came from.
+        paid_from: refund::PaidFrom,
         /// How the buyer got the money when the provider could not bring it.
         #[serde(skip_serializing_if = "Option::is_none")]
         settled_otherwise: Option<String>
@@ -148,6 +150,8 @@ about_a_payment!(
         refund: RefundFacts,
         /// The reason for the refund.
         refund_reason: String,
+        /// Where the money came from.
+        paid_from: refund::PaidFrom,
         /// How the buyer got the money when the provider could not bring it.
         #[serde(skip_serializing_if = "Option::is_none")]
         settled_otherwise: Option<String>

@@ -8,10 +8,10 @@
 
 use crate::{
     dispute,
-    domain::{IntentId, MethodToken, NextAction, Payment},
+    domain::{IntentId, MethodToken, NextAction, Payment, ProviderEventId},
     refund::{self, Refund},
 };
-use boxoffice_kernel::PaymentId;
+use boxoffice_kernel::{PaymentId, Timestamp};
 use std::future::Future;
 
 /// Where the charge of an intent is.
@@ -100,6 +100,15 @@ pub struct Moved {
     pub disputes: Vec<dispute::Seen>,
 }
 
+/// A page of the provider's record of money that left again, or came back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The intents whose money moved, each once. Refunds of ours that went well are left out: we know of them.
+    pub intents: Vec<IntentId>,
+    /// The entry after which the next page begins.
+    pub next: Option<ProviderEventId>,
+}
+
 /// Why a provider did not do what was asked. A decline is not among these: it is an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GatewayError {
@@ -143,6 +152,13 @@ pub trait PaymentGateway: Send + Sync {
 
     /// Looks at all the money that has left again for an intent.
     fn moved(&self, intent: &IntentId) -> impl Future<Output = Result<Moved, GatewayError>> + Send;
+
+    /// Reads a page of the record of money that left again since then, or came back: the newest first, from after that entry.
+    fn record(
+        &self,
+        since: Timestamp,
+        after: Option<&ProviderEventId>,
+    ) -> impl Future<Output = Result<Record, GatewayError>> + Send;
 
     /// Makes this refund, once for each attempt at it.
     fn refund(

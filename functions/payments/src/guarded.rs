@@ -1,13 +1,13 @@
-//! Any provider behind the circuit breaker.
+//! Any provider behind the circuit breaker, and at the pace that all instances share.
 
 use crate::{
     breaker::{Admission, Breaker, Settings},
-    domain::{IntentId, MethodToken, Payment},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    domain::{IntentId, MethodToken, Payment, ProviderEventId},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::Refund,
     store::PaymentStore,
 };
-use boxoffice_aws::StoreError;
+use boxoffice_aws::{Budget, Overspent, StoreError};
 use boxoffice_kernel::Timestamp;
 use boxoffice_runtime::config::{self, ConfigError};
 use std::future::Future;
@@ -16,12 +16,13 @@ use std::future::Future;
 /// or less decides nothing.
 const ROUNDS: usize = 3;
 
-/// A provider, called only while its breaker lets calls through.
+/// A provider, called only while its breaker lets calls through, and only so often a second.
 #[derive(Debug, Clone)]
 pub struct Guarded<G> {
     gateway: G,
     store: PaymentStore,
     settings: Settings,
+    pace: Option<Budget>,
 }
 
 impl Guarded<crate::timed::Timed<crate::stripe::Stripe>> {
@@ -35,7 +36,14 @@ impl Guarded<crate::timed::Timed<crate::stripe::Stripe>> {
 impl<G: PaymentGateway> Guarded<G> {
     /// This provider behind the breaker in that store.
     pub fn new(gateway: G, store: PaymentStore, settings: Settings) -> Self {
-        Self { gateway, store, settings }
+        Self { gateway, store, settings, pace: None }
+    }
+
+    /// The same with at most so many calls a second, by all instances together; as many as there are where it is 0.
+    #[must_use]
+    pub fn at_pace(self, calls_a_second: u32) -> Self {
+        let pace = (calls_a_second > 0).then(|| self.store.pace(calls_a_second));
+        Self { pace, ..self }
     }
 
     /// The same with the settings that the environment gives.
@@ -49,7 +57,19 @@ impl<G: PaymentGateway> Guarded<G> {
             open_seconds: config::parsed("BREAKER_OPEN_SECONDS")?,
             trials: config::parsed("BREAKER_TRIALS")?,
         };
-        Ok(Self::new(gateway, store, settings))
+        Ok(Self::new(gateway, store, settings).at_pace(config::parsed("PAYMENT_RATE")?))
+    }
+
+    /// Counts a call of this second. One that is refused for its pace is no outage, and is repeated like any that is not ready.
+    async fn keep_pace(&self) -> Result<(), GatewayError> {
+        let (Some(pace), now) = (&self.pace, Timestamp::now()) else { return Ok(()) };
+        match pace.spend(&format!("provider#{}", now.unix_seconds()), now).await {
+            Ok(_) => Ok(()),
+            Err(Overspent::Wait { .. }) => {
+                Err(GatewayError::NotReady("it gets as many requests a second as PaymentRate says".into()))
+            }
+            Err(Overspent::Store(error)) => Err(GatewayError::NotReady(format!("its pace could not be read: {error}"))),
+        }
     }
 
     async fn admit(&self) -> Result<(), GatewayError> {
@@ -95,6 +115,7 @@ impl<G: PaymentGateway> Guarded<G> {
     }
 
     async fn guard<T>(&self, call: impl Future<Output = Result<T, GatewayError>> + Send) -> Result<T, GatewayError> {
+        self.keep_pace().await?;
         self.admit().await?;
         let outcome = call.await;
         self.record(!matches!(outcome, Err(GatewayError::Unavailable(_)))).await;
@@ -125,6 +146,10 @@ impl<G: PaymentGateway> PaymentGateway for Guarded<G> {
 
     async fn moved(&self, intent: &IntentId) -> Result<Moved, GatewayError> {
         self.guard(self.gateway.moved(intent)).await
+    }
+
+    async fn record(&self, since: Timestamp, after: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
+        self.guard(self.gateway.record(since, after)).await
     }
 
     async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {

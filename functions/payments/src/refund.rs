@@ -144,13 +144,27 @@ pub struct Seen {
     pub failure_reason: Option<String>,
 }
 
+/// Where the money of a refund that has arrived came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaidFrom {
+    /// Our account at the provider, which it left with this.
+    Account,
+    /// A refund that was pending: the money had left our account before.
+    Pending,
+    /// A lost dispute, which had taken it.
+    Dispute,
+    /// An operator, who paid the buyer past the provider. The money is still in our account.
+    Elsewhere,
+}
+
 /// A change of a payment's money, which one event states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// The provider has taken a refund: the money has left our account, and has not arrived.
     RefundPending(Refund),
-    /// A refund has arrived.
-    Refunded(Refund),
+    /// A refund has arrived, and the account that its money came from.
+    Refunded(Refund, PaidFrom),
     /// A refund has not arrived: it failed, or was called off. Whether its money had left our account before.
     RefundFailed(Refund, bool),
     /// The buyer's bank has taken the money back, and asks why it was charged.
@@ -299,7 +313,7 @@ impl Payment {
         let refund = self.case(id)?;
         self.has_left_of(refund.amount)?;
         let settled = Refund { settled_otherwise: Some(how.to_owned()), updated_at: now, ..refund.clone() };
-        Ok((self.with(settled.clone(), now)?, Fact::Refunded(settled)))
+        Ok((self.with(settled.clone(), now)?, Fact::Refunded(settled, PaidFrom::Elsewhere)))
     }
 
     fn case(&self, id: RefundId) -> Result<&Refund, NotACase> {
@@ -335,7 +349,7 @@ impl Payment {
         }
         for found in &moved.disputes {
             if let Some((after, fact)) = self.change_by_dispute(found, now) {
-                let reason = if let Fact::Refunded(refund) = &fact { refund.reason.clone() } else { String::new() };
+                let reason = if let Fact::Refunded(refund, _) = &fact { refund.reason.clone() } else { String::new() };
                 return Ok(Some((self.becoming(after, reason, now)?, fact)));
             }
         }
@@ -361,7 +375,10 @@ impl Payment {
             (State::Pending, State::Pending) if refund.provider_id.is_none() => {
                 Some((moved.clone(), Fact::RefundPending(moved)))
             }
-            (State::Pending, State::Succeeded) => Some((moved.clone(), Fact::Refunded(moved))),
+            (State::Pending, State::Succeeded) => {
+                let from = if refund.has_left() { PaidFrom::Pending } else { PaidFrom::Account };
+                Some((moved.clone(), Fact::Refunded(moved, from)))
+            }
             (State::Pending | State::Succeeded, State::Failed | State::Canceled) => {
                 let failed = Refund { failure_reason, ..moved };
                 Some((failed.clone(), Fact::RefundFailed(failed, refund.has_left())))
@@ -374,8 +391,11 @@ impl Payment {
         let id = self.id.refund(&seen.id.to_string());
         let wanted = Refund::wanted(id, seen.amount, EXTERNAL, RefundedBy::External, Actor::System, now);
         let refund = Refund { state: seen.state, provider_id: Some(seen.id.clone()), ..wanted };
-        let fact = if seen.state == State::Pending { Fact::RefundPending } else { Fact::Refunded };
-        (refund.clone(), fact(refund))
+        let fact = match seen.state {
+            State::Pending => Fact::RefundPending(refund.clone()),
+            _ => Fact::Refunded(refund.clone(), PaidFrom::Account),
+        };
+        (refund, fact)
     }
 
     fn replace(&mut self, refund: Refund) {
@@ -491,7 +511,7 @@ mod tests {
         assert_eq!((asked.version, asked.revision, asked.refundable()), (payment.version, 1, Some(amount(70))));
         let (partly, fact) = after(&asked, &[seen(&part, "re_1", State::Succeeded)]);
         assert_eq!((partly.status, partly.given_back(), partly.version), (Status::Success, 30, payment.version + 1));
-        assert!(matches!(fact, Fact::Refunded(refund) if refund.amount == amount(30)));
+        assert!(matches!(fact, Fact::Refunded(refund, PaidFrom::Account) if refund.amount == amount(30)));
         let rest = wanted(&partly, "rest", 70);
         let (whole, _) = after(&partly.ask_back(rest.clone()).unwrap(), &[seen(&rest, "re_2", State::Succeeded)]);
         assert_eq!((whole.status, whole.refund_reason.as_deref()), (Status::Refunded, Some("asked for")));
@@ -540,7 +560,8 @@ mod tests {
         let asked = payment.ask_back(refund.clone()).unwrap();
         let (failed, fact) = after(&asked, &[seen(&refund, "re_1", State::Failed)]);
         assert!(matches!(fact, Fact::RefundFailed(_, false)), "its money never left: {fact:?}");
-        let (settled, _) = failed.settle_otherwise(refund.id, "by bank transfer", Timestamp::now()).unwrap();
+        let (settled, fact) = failed.settle_otherwise(refund.id, "by bank transfer", Timestamp::now()).unwrap();
+        assert!(matches!(fact, Fact::Refunded(_, PaidFrom::Elsewhere)), "{fact:?}");
         assert_eq!((settled.status, settled.left_account(), settled.failed_refund()), (Status::Refunded, 0, None));
         let twice = settled.settle_otherwise(refund.id, "again", Timestamp::now());
         assert_eq!(twice, Err(NotACase::NotFailed.into()));
@@ -554,7 +575,8 @@ mod tests {
         assert!(matches!(&fact, Fact::RefundPending(refund) if refund.by == RefundedBy::External), "{fact:?}");
         assert_eq!(pending.take_in(&moved(&at_provider), Timestamp::now()).unwrap(), None);
         let done = [external("re_1", 40, State::Succeeded)];
-        let (partly, _) = after(&pending, &done);
+        let (partly, fact) = after(&pending, &done);
+        assert!(matches!(fact, Fact::Refunded(_, PaidFrom::Pending)), "{fact:?}");
         assert_eq!((partly.given_back(), partly.refunds.len()), (40, 1));
         assert_eq!(partly.take_in(&moved(&done), Timestamp::now()).unwrap(), None);
     }

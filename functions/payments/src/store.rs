@@ -5,6 +5,7 @@
 //! | a payment | `PAY#<paymentId>` | `PAYMENT` |
 //! | what to charge it to, until it is settled | `PAY#<paymentId>` | `INSTRUCTION` |
 //! | the provider's circuit breaker | `BREAKER` | `BREAKER` |
+//! | how far its record was read | `RECORD` | `RECORD` |
 //!
 //! `gsi1` lists a user's payments, `gsi2` all, `gsi3` those of a status. Every payment is listed until it is deleted.
 
@@ -25,7 +26,8 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, Put, Update, builders::UpdateBuilder},
 };
 use boxoffice_aws::{
-    Cursor, EventStore, Freshness, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction, Uncommitted,
+    Budget, Cursor, EventStore, Freshness, Item, Limit, List, ListError, Listing, Page, StoreError, Transaction,
+    Uncommitted,
     attribute::{number, text},
     batch,
     listing::{GSI1, GSI2, GSI3, GSI4},
@@ -208,6 +210,7 @@ fn payment_key(id: PaymentId) -> AttributeValue {
 const PAYMENT: &str = "PAYMENT";
 const INSTRUCTION: &str = "INSTRUCTION";
 const BREAKER: &str = "BREAKER";
+const RECORD: &str = "RECORD";
 
 /// That the refunds are as they were seen. A payment without any has no revision.
 fn revision_is(seen: u64) -> &'static str {
@@ -252,6 +255,13 @@ impl PaymentStore {
     pub fn from_env(client: Client) -> Result<Self, ConfigError> {
         let events = EventStore::new(config::required("EVENTS_TABLE")?);
         Ok(Self::new(client, config::required("PAYMENTS_TABLE")?, events))
+    }
+
+    /// So many calls of the provider in a second, each second counted on an item of its own (AP-373).
+    pub(crate) fn pace(&self, calls_a_second: u32) -> Budget {
+        /// How long a second's count is kept.
+        const KEPT_SECONDS: u32 = 60;
+        Budget::new(self.client.clone(), self.table.clone(), calls_a_second, KEPT_SECONDS)
     }
 
     async fn item(&self, pk: AttributeValue, sk: &str) -> Result<Option<Item>, StoreError> {
@@ -512,14 +522,16 @@ impl PaymentStore {
                 let pending = PaymentRefundPending { payment: subject, refund: refund.into(), refund_reason };
                 append(self, pending, payment, trace)
             }
-            Fact::Refunded(refund) => {
+            Fact::Refunded(refund, from) => {
                 let (refund_reason, settled_otherwise) = (refund.reason.clone(), refund.settled_otherwise.clone());
-                let refund = refund.into();
+                let (refund, paid_from) = (refund.into(), *from);
                 if payment.status == Status::Refunded {
-                    let whole = PaymentRefunded { payment: subject, refund, refund_reason, settled_otherwise };
+                    let whole =
+                        PaymentRefunded { payment: subject, refund, refund_reason, paid_from, settled_otherwise };
                     append(self, whole, payment, trace)
                 } else {
-                    let part = PaymentPartlyRefunded { payment: subject, refund, refund_reason, settled_otherwise };
+                    let part =
+                        PaymentPartlyRefunded { payment: subject, refund, refund_reason, paid_from, settled_otherwise };
                     append(self, part, payment, trace)
                 }
             }
@@ -727,6 +739,32 @@ impl PaymentStore {
             .await;
         conditional(put).map(|written| written == Written::Yes)
     }
+
+    /// AP-580 until when the provider's record of money that moved was read; never, at first.
+    pub async fn record_read_through(&self) -> Result<Option<Timestamp>, StoreError> {
+        let Some(item) = self.item(text(RECORD), RECORD).await? else { return Ok(None) };
+        read::<RecordItem>("record", item).map(|item| Some(item.through))
+    }
+
+    /// AP-581 note until when it was read, unless somebody has read further.
+    pub async fn note_record_read(&self, through: Timestamp) -> Result<Written, StoreError> {
+        let item = write(&RecordItem { through }, text(RECORD), RECORD)?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR through < :through")
+            .expression_attribute_values(":through", text(through))
+            .send()
+            .await;
+        conditional(put)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordItem {
+    through: Timestamp,
 }
 
 /// The payment of a list's item, unless it has left the list since the index was written.

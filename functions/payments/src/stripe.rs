@@ -3,12 +3,14 @@
 
 use crate::{
     dispute,
-    domain::{IntentId, Method, MethodToken, NextAction, Payment, ProviderDisputeId, ProviderRefundId},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    domain::{
+        IntentId, Method, MethodToken, NextAction, Payment, ProviderDisputeId, ProviderEventId, ProviderRefundId,
+    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
 };
 use boxoffice_aws::{Secret, StoreError, trust};
-use boxoffice_kernel::{Amount, PaymentId};
+use boxoffice_kernel::{Amount, PaymentId, Timestamp};
 use boxoffice_runtime::config::{self, ConfigError};
 use reqwest::{Method as Verb, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -23,6 +25,10 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(8);
 /// After so many old failures that are repeated to us, a refund waits until Stripe has forgotten them.
 const ECHOES: usize = 16;
+/// The events that say that money left again, or came back (<https://docs.stripe.com/api/events/types>). Stripe keeps them for 30 days.
+const MONEY_MOVED: [&str; 5] =
+    ["refund.created", "refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.closed"];
+
 /// A Stripe account.
 #[derive(Debug, Clone)]
 pub struct Stripe {
@@ -106,6 +112,65 @@ struct RefundObject {
     failure_reason: Option<String>,
     #[serde(default)]
     metadata: Option<Metadata>,
+}
+
+/// A page of events. One that cannot be read hides no other.
+#[derive(Debug, Deserialize)]
+struct Events {
+    data: Vec<Value>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(default)]
+    account: Option<String>,
+    data: EventData,
+}
+
+#[derive(Debug, Deserialize)]
+struct EventData {
+    object: Moving,
+}
+
+/// A refund or a dispute, as it was when the event was made.
+#[derive(Debug, Deserialize)]
+struct Moving {
+    #[serde(default)]
+    payment_intent: Option<IntentId>,
+    #[serde(default)]
+    status: Option<RefundStatus>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+}
+
+impl Moving {
+    /// Whether it is a refund of ours that goes as we asked.
+    fn is_known(&self) -> bool {
+        let is_ours = self.metadata.as_ref().and_then(Metadata::refund).is_some();
+        is_ours && matches!(self.status, Some(RefundStatus::Succeeded | RefundStatus::Pending))
+    }
+}
+
+impl Events {
+    fn record(self) -> Record {
+        let last = self.data.last().filter(|_| self.has_more);
+        let next = last.and_then(|event| event.get("id")?.as_str()?.parse().ok());
+        let mut intents = Vec::new();
+        for Event { account, data: EventData { object } } in
+            self.data.into_iter().filter_map(|event| serde_json::from_value(event).ok())
+        {
+            if account.is_none()
+                && !object.is_known()
+                && let Some(intent) = object.payment_intent
+                && !intents.contains(&intent)
+            {
+                intents.push(intent);
+            }
+        }
+        Record { intents, next }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -620,6 +685,18 @@ impl PaymentGateway for Stripe {
         Ok(Moved { refunds, disputes })
     }
 
+    async fn record(&self, since: Timestamp, after: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
+        let types: Vec<_> =
+            MONEY_MOVED.iter().enumerate().map(|(number, kind)| format!("types[{number}]={kind}")).collect();
+        let types = types.join("&");
+        let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+        let path = format!("/v1/events?limit=100&created[gte]={}&{types}{after}", since.unix_seconds());
+        match self.call(Verb::GET, &path, None, &[]).await?.outcome {
+            Ok(body) => Ok(parse::<Events>(&body)?.record()),
+            Err(refusal) => Err(refusal.misconfigured()),
+        }
+    }
+
     async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
         let form = [
             ("payment_intent", intent.to_string()),
@@ -656,6 +733,7 @@ impl PaymentGateway for Stripe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxoffice_kernel::TicketId;
 
     fn outcome(json: &str) -> Charge {
         charge(parse(json.as_bytes()).unwrap())
@@ -792,6 +870,44 @@ mod tests {
         assert_eq!(refused(serde_json::json!({ "code": "charge_disputed" })), Ok(Some(disputed)));
         let unknown = refused(serde_json::json!({ "code": "resource_missing", "param": "payment_intent" }));
         assert!(matches!(unknown, Err(GatewayError::Misconfigured(_))), "{unknown:?}");
+    }
+
+    #[test]
+    fn the_record_names_intents_whose_money_others_moved() {
+        let page = |data: serde_json::Value, has_more: bool| {
+            parse::<Events>(serde_json::json!({ "data": data, "has_more": has_more }).to_string().as_bytes())
+                .unwrap()
+                .record()
+        };
+        let event = |id: &str, intent: &str, more: serde_json::Value| {
+            let mut object = serde_json::json!({ "object": "refund", "payment_intent": intent, "status": "succeeded" });
+            object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::json!({ "id": id, "data": { "object": object } })
+        };
+        let ours = serde_json::json!({ "metadata": { "refundId": TicketId::generate().payment().refund("whole"), "attempt": "1" } });
+        let failed = |mut refund: serde_json::Value| {
+            refund["status"] = "failed".into();
+            refund
+        };
+        let elsewhere = serde_json::json!({
+            "id": "evt_6", "account": "acct_1", "data": { "object": { "payment_intent": "pi_elsewhere" } }
+        });
+        let data = serde_json::json!([
+            event("evt_1", "pi_external", serde_json::json!({})),
+            event("evt_2", "pi_external", serde_json::json!({ "status": "pending" })),
+            event("evt_3", "pi_ours", ours.clone()),
+            event("evt_4", "pi_failed", failed(ours)),
+            { "id": "evt_5", "data": { "object": { "object": "dispute", "payment_intent": "pi_disputed", "status": "lost" } } },
+            elsewhere,
+            { "id": "evt_7", "an event": "of another form" },
+        ]);
+        let named = |record: &Record| record.intents.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let last = page(data.clone(), false);
+        assert_eq!(
+            (named(&last), last.next),
+            (vec!["pi_external".into(), "pi_failed".into(), "pi_disputed".into()], None)
+        );
+        assert_eq!(page(data, true).next.map(|id| id.to_string()).as_deref(), Some("evt_7"));
     }
 
     #[test]

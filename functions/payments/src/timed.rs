@@ -1,10 +1,11 @@
 //! Any provider with its answers timed.
 
 use crate::{
-    domain::{IntentId, MethodToken, Payment},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    domain::{IntentId, MethodToken, Payment, ProviderEventId},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::Refund,
 };
+use boxoffice_kernel::Timestamp;
 use boxoffice_runtime::{
     Metrics,
     metrics::{About, Metric},
@@ -80,6 +81,10 @@ impl<G: PaymentGateway> PaymentGateway for Timed<G> {
 
     async fn moved(&self, intent: &IntentId) -> Result<Moved, GatewayError> {
         self.time("moved", self.gateway.moved(intent), misconfigured).await
+    }
+
+    async fn record(&self, since: Timestamp, after: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
+        self.time("record", self.gateway.record(since, after), misconfigured).await
     }
 
     async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {

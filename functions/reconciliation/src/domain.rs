@@ -13,6 +13,7 @@ use boxoffice_payments::{
     domain::{Payment, Status as PaymentStatus},
     refund::Refund,
 };
+use boxoffice_reporting::ledger::Balances;
 use boxoffice_saga::domain::{Saga, Status as SagaStatus};
 use boxoffice_tickets::domain::{Status as TicketStatus, Ticket};
 use serde::Serialize;
@@ -128,6 +129,15 @@ pub enum Violation {
         /// The reason.
         reason: String,
     },
+    /// Money that left a payment again, or came back, without a word of the provider's to us.
+    MoveUnheard {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The booking's ticket.
+        ticket_id: TicketId,
+    },
+    /// The provider's record of such money could not be read.
+    RecordUnread,
     /// A refund that did not arrive, and that no operator has made again or settled otherwise.
     RefundFailed {
         /// The payment.
@@ -178,6 +188,17 @@ pub enum Violation {
         /// Seats of the tickets, paid or not.
         taken_due: i64,
     },
+    /// The ledger of a booking does not say what its payment's state says.
+    LedgerWrong {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The booking's ticket.
+        ticket_id: TicketId,
+        /// The balances as its events tell them, in minor units.
+        seen: Balances,
+        /// As its payment's state says.
+        due: Balances,
+    },
     /// A cancelled ticket that has seats.
     CancelledWithSeats {
         /// The ticket.
@@ -219,7 +240,10 @@ impl Violation {
         match self {
             Self::CountersWrong { due: Some(_), .. } | Self::PoolWrong { .. } => Remedy::Recount,
             Self::HoldOrphaned { .. } | Self::WishForgotten { .. } => Remedy::TakeBack,
-            Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => Remedy::Settle,
+            Self::PaymentInDoubt { .. }
+            | Self::RefundUnfinished { .. }
+            | Self::MoveUnheard { .. }
+            | Self::RecordUnread => Remedy::Settle,
             Self::CountersWrong { due: None, .. }
             | Self::SeatsUnread { .. }
             | Self::SagaStopped { .. }
@@ -227,6 +251,7 @@ impl Violation {
             | Self::ConfirmedWithoutMoney { .. }
             | Self::ConfirmedWithoutSeats { .. }
             | Self::CancelledWithMoney { .. }
+            | Self::LedgerWrong { .. }
             | Self::CancelledWithSeats { .. } => Remedy::Report,
         }
     }
@@ -243,9 +268,10 @@ impl Violation {
             Self::SeatsUnread { .. } => "Run reconcile when less is going on, or give it more time.",
             Self::HoldOrphaned { .. } | Self::WishForgotten { .. } => "Nothing yet: the next run tries again.",
             Self::SagaStopped { .. } => "Follow the runbook of a stuck booking.",
-            Self::PaymentInDoubt { .. } | Self::RefundUnfinished { .. } => {
-                "See whether the payment provider answers; the next run asks again."
-            }
+            Self::PaymentInDoubt { .. }
+            | Self::RefundUnfinished { .. }
+            | Self::MoveUnheard { .. }
+            | Self::RecordUnread => "See whether the payment provider answers; the next run asks again.",
             Self::RefundFailed { .. } => {
                 "Make the refund again (POST /payments/{id}/refunds/{refundId}/retry), or pay the buyer otherwise and say how (…/settle)."
             }
@@ -255,6 +281,9 @@ impl Violation {
             Self::ConfirmedWithoutSeats { .. } => "Find seats for the ticket, or cancel it.",
             Self::CancelledWithMoney { payment: PaymentStatus::Success, .. } => "Refund the payment.",
             Self::CancelledWithMoney { .. } => "See that nobody pays: the payment is still open.",
+            Self::LedgerWrong { .. } => {
+                "Rebuild the read models (boxoffice projections rebuild). If it stays, compare the payment's events with the provider's record."
+            }
             Self::CancelledWithSeats { .. } => "Start the booking's undo again; it releases the seats.",
         }
     }
@@ -269,6 +298,8 @@ impl Violation {
             Self::ConfirmedWithoutSeats { .. } | Self::CancelledWithSeats { .. } => 4,
             Self::PoolWrong { .. } => 5,
             Self::RefundFailed { .. } => 6,
+            Self::MoveUnheard { .. } | Self::RecordUnread => 7,
+            Self::LedgerWrong { .. } => 8,
         }
     }
 }

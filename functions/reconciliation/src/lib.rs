@@ -22,6 +22,7 @@ use crate::{
 use boxoffice_aws::client;
 use boxoffice_inventory::InventoryStore;
 use boxoffice_payments::Provider;
+use boxoffice_reporting::ViewStore;
 use boxoffice_runtime::{
     Metrics,
     config::{self, ConfigError},
@@ -52,7 +53,8 @@ impl App {
             reconciler: Reconciler {
                 inventory: InventoryStore::from_env(dynamodb.clone())?,
                 tickets: TicketStore::from_env(dynamodb.clone())?,
-                sagas: SagaStore::from_env(dynamodb)?,
+                sagas: SagaStore::from_env(dynamodb.clone())?,
+                views: ViewStore::new(dynamodb, config::required("VIEWS_TABLE")?),
                 payments: payments.store,
                 cashier: payments.cashier,
                 grace: config::parsed("RECONCILE_GRACE_SECONDS")?,

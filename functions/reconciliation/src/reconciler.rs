@@ -20,9 +20,10 @@ use boxoffice_payments::{
     domain::Payment,
     gateway::PaymentGateway,
 };
+use boxoffice_reporting::{ViewStore, ledger::Balances};
 use boxoffice_saga::{SagaStore, domain::Saga};
 use boxoffice_tickets::{TicketStore, domain::Ticket};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,8 @@ pub struct Reconciler<G> {
     pub payments: PaymentStore,
     /// Sagas.
     pub sagas: SagaStore,
+    /// The ledger, among the read models.
+    pub views: ViewStore,
     /// Settles payments.
     pub cashier: Cashier<G>,
     /// How long a booking must rest before anything is said of it.
@@ -156,11 +159,11 @@ struct Proof {
     found: Option<Found>,
 }
 
-/// The state of a pool that was counted.
+/// The state of a pool or of the ledger that was compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counted {
     Right,
-    /// It moved too lately to be counted.
+    /// It moved too lately to be compared.
     Unsure,
 }
 
@@ -234,13 +237,27 @@ impl<G: PaymentGateway> Reconciler<G> {
         loop {
             let page = self.inventory.beginning_after(start, cursor).await.map_err(unlisted)?;
             let proofs = self.inventory.proofs(&page.items).await?;
+            let summaries = self.inventory.summaries(&page.items).await?;
             let counters = self.counters(page.items).await?;
+            let is_summed_up =
+                |(id, counters): &(&InventoryId, &Counters)| summaries.get(id) == Some(&counters.counts().into());
+            let others: Vec<_> = counters.iter().filter(|event| !is_summed_up(event)).map(|(id, _)| *id).collect();
+            for some in others.chunks(AT_ONCE) {
+                join_all(some.iter().map(|id| self.sum_up(*id))).await;
+            }
             let is_proven = |(id, counters): &(InventoryId, Counters)| proofs.get(id) == Some(&counters.fingerprint());
             moved.extend(counters.into_iter().filter(|event| !is_proven(event)).map(|(id, _)| id));
             match page.next {
                 Some(next) => cursor = Some(next),
                 None => return Ok(moved),
             }
+        }
+    }
+
+    /// Writes the summary of an event anew: the stream has given up a change of it, or has yet to bring one. Lists alone read it, so a run goes on without.
+    async fn sum_up(&self, event: InventoryId) {
+        if let Err(error) = self.inventory.summarise(event).await {
+            tracing::warn!(inventory_id = %event, %error, "an event is not summed up; the next run tries again");
         }
     }
 
@@ -316,6 +333,19 @@ impl<G: PaymentGateway> Reconciler<G> {
         Found { violation, outcome }
     }
 
+    /// Takes in refunds and disputes that the provider has recorded and no webhook told of, as many as there is time for.
+    pub async fn record(&self, run: &Run, until: Timestamp) -> Vec<Found> {
+        match self.cashier.read_record(until, &run.trace).await {
+            Ok(changed) => {
+                let violation = |it: Payment| Violation::MoveUnheard { payment_id: it.id, ticket_id: it.ticket_id };
+                changed.into_iter().map(|it| Found { violation: violation(it), outcome: Outcome::Repaired }).collect()
+            }
+            Err(error) => {
+                vec![Found { violation: Violation::RecordUnread, outcome: Outcome::Postponed(error.to_string()) }]
+            }
+        }
+    }
+
     /// Goes through a page of bookings as of this instant, repairs what is safe, and proves what is settled.
     ///
     /// # Errors
@@ -376,6 +406,10 @@ impl<G: PaymentGateway> Reconciler<G> {
         if pool == Counted::Unsure {
             return Ok(Proof { found, proven: false });
         }
+        let (ledger, wrong) = self.ledger(ticket, payment.as_ref()).await?;
+        if ledger == Counted::Unsure {
+            return Ok(Proof { found: wrong.or(found), proven: false });
+        }
         // One that waits for an operator stays on the list, which is theirs too.
         if let Some(payment) = payment.as_ref().filter(|payment| !payment.is_a_case()) {
             self.payments.prove(payment).await?;
@@ -412,6 +446,18 @@ impl<G: PaymentGateway> Reconciler<G> {
         let outcome = written(self.tickets.correct_pool(buyer, event, &seen, &due).await);
         let counted = if outcome == Outcome::Repaired { Counted::Right } else { Counted::Unsure };
         Ok((counted, Some(Found { violation, outcome })))
+    }
+
+    /// Compares the ledger of a booking at rest with its payment's state: the one follows from events, the other from the payment's item. What does not agree is a
+    /// person's to judge, since either may be right.
+    async fn ledger(&self, ticket: &Ticket, payment: Option<&Payment>) -> Result<(Counted, Option<Found>), StoreError> {
+        let due = payment.map_or_else(Balances::default, Balances::due);
+        let seen = self.views.balances(ticket.user_id, ticket.id).await?;
+        let Some(payment) = payment.filter(|_| seen != due) else { return Ok((Counted::Right, None)) };
+        // Read models that lag have not heard of it.
+        let heard = self.views.progress().await?.is_some_and(|progress| progress.occurred_at >= payment.updated_at);
+        let violation = Violation::LedgerWrong { payment_id: payment.id, ticket_id: ticket.id, seen, due };
+        Ok((Counted::Unsure, heard.then_some(Found { violation, outcome: Outcome::Left })))
     }
 
     /// The bookings of these tickets as they were a moment ago, without their sagas.

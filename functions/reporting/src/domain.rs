@@ -4,13 +4,14 @@
 //! events tell ([`BookingRecord::merge`] gives the same whatever their order and however often they come), and sales follow from it
 //! ([`BookingRecord::sales`]). An event adds to the sales the difference between the booking's sales after and before it.
 
+use crate::ledger::{Balances, Entry};
 use boxoffice_inventory::{EventName, domain::Location};
 use boxoffice_kernel::{Amount, Currency, InventoryId, Quantity, TicketId, Timestamp, UserId, money::minor};
 use boxoffice_payments::domain::{Method, Status as PaymentStatus};
 use boxoffice_tickets::domain::{CancellationReason, Status as TicketStatus};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{AddAssign, Sub},
 };
 
@@ -134,6 +135,9 @@ pub struct BookingRecord {
     /// When what happened.
     #[serde(default)]
     pub timeline: Timeline,
+    /// How its money moved.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub entries: BTreeSet<Entry>,
 }
 
 fn latest<T>(one: Option<T>, other: Option<T>, version: impl Fn(&T) -> u64) -> Option<T> {
@@ -166,7 +170,14 @@ impl Timeline {
 impl BookingRecord {
     /// A booking nothing is known of yet.
     pub fn unknown(ticket_id: TicketId, user_id: UserId) -> Self {
-        Self { ticket_id, user_id, ticket: None, payment: None, timeline: Timeline::default() }
+        Self {
+            ticket_id,
+            user_id,
+            ticket: None,
+            payment: None,
+            timeline: Timeline::default(),
+            entries: BTreeSet::new(),
+        }
     }
 
     /// The union of two records of the same booking.
@@ -178,7 +189,18 @@ impl BookingRecord {
             ticket: latest(self.ticket, other.ticket, |ticket| ticket.version),
             payment: latest(self.payment, other.payment, |payment| payment.version),
             timeline: self.timeline.merge(other.timeline),
+            entries: self.entries.into_iter().chain(other.entries).collect(),
         }
+    }
+
+    /// Its part of the ledger: its entries, once it is known which event they are for.
+    pub fn ledger(&self) -> impl Iterator<Item = (InventoryId, &Entry)> {
+        self.ticket.iter().flat_map(|ticket| self.entries.iter().map(|entry| (ticket.inventory_id, entry)))
+    }
+
+    /// The balances of its money.
+    pub fn balances(&self) -> Balances {
+        Balances::after(&self.entries)
     }
 
     /// Whether it is shown to its buyer: once it is known that it was booked and what it is, until its ticket is deleted.

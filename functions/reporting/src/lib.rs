@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`domain`] | a booking as its events tell it, and what it adds to its event's sales; pure |
 //! | [`news`] | what one event tells |
+//! | [`ledger`] | each event that moves money, as postings that sum to zero; pure |
+//! | [`csv`] | tables as CSV, which a spreadsheet reads as what they say |
 //! | [`store`] | the access patterns, each with its condition |
 //! | [`projector`] | events in, read models kept: live from the stream, and again from the event store |
 //! | [`handlers`] | one file a function |
@@ -11,8 +13,10 @@
 //! It states nothing and decides nothing: all of it can be thrown away and made again ([`projector::Projector::rebuild`],
 //! `docs/adr/0015-read-models.md`).
 
+pub mod csv;
 pub mod domain;
 pub mod handlers;
+pub mod ledger;
 pub mod news;
 pub mod projector;
 pub mod store;

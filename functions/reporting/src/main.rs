@@ -1,6 +1,6 @@
 //! Every function of this context, in one program: the `Handler` of a function in the template names its arm.
 
-use boxoffice_reporting::handlers::{get_sales, list_bookings, project_events::Projection};
+use boxoffice_reporting::handlers::{get_sales, get_settlement, list_bookings, project_events::Projection};
 use boxoffice_runtime::{auth::Gate, config, http, init_telemetry};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
@@ -12,6 +12,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         "get-sales" => {
             let store = boxoffice_reporting::store_from_env()?;
             http::serve(&function, Gate::from_env()?, async |request| get_sales::handle(&store, request).await).await
+        }
+        "get-settlement" => {
+            let store = boxoffice_reporting::store_from_env()?;
+            http::serve(&function, Gate::from_env()?, async |request| get_settlement::handle(&store, request).await)
+                .await
         }
         "list-bookings" => {
             let store = boxoffice_reporting::store_from_env()?;

@@ -1,6 +1,9 @@
 //! The facts that one event states, by its contract (`events/*.schema.json`). No I/O.
 
-use crate::domain::{BookingRecord, OnSale, Payment, Ticket, Timeline};
+use crate::{
+    domain::{BookingRecord, OnSale, Payment, Ticket, Timeline},
+    ledger::Entry,
+};
 use boxoffice_inventory::{EventName, domain::Location};
 use boxoffice_kernel::{Amount, Currency, InventoryId, Quantity, TicketId, Timestamp, UserId};
 use boxoffice_payments::domain::{Method, Status};
@@ -95,6 +98,10 @@ pub fn read(event: &Event) -> Result<Option<News>, StepFailure> {
         "PaymentRefunded" => payment_news(event, Status::Refunded, Timeline { refunded: at, ..then })?,
         // Some of it is back, or what was back came in again: it is charged.
         "PaymentPartlyRefunded" | "PaymentRefundFailed" => payment_news(event, Status::Success, then)?,
+        // They move money, and leave the payment's status as it is.
+        "PaymentRefundPending" | "PaymentDisputed" | "PaymentDisputeClosed" => {
+            News::Booking(Box::new(booking_record(event, then)?))
+        }
         "PaymentDeleted" => News::Booking(Box::new(booking_record(event, Timeline { payment_deleted: at, ..then })?)),
         "InventoryCreated" | "InventoryUpdated" => News::OnSale(on_sale(event)?),
         "UserDeleted" => News::UserGone(event.data::<UserData>()?.user_id),
@@ -105,7 +112,8 @@ pub fn read(event: &Event) -> Result<Option<News>, StepFailure> {
 
 fn booking_record(event: &Event, timeline: Timeline) -> Result<BookingRecord, StepFailure> {
     let Whose { ticket_id, user_id } = event.data()?;
-    Ok(BookingRecord { timeline, ..BookingRecord::unknown(ticket_id, user_id) })
+    let entries = Entry::of(event)?.into_iter().collect();
+    Ok(BookingRecord { timeline, entries, ..BookingRecord::unknown(ticket_id, user_id) })
 }
 
 fn ticket_news(event: &Event, timeline: Timeline) -> Result<News, StepFailure> {

@@ -8,16 +8,25 @@
 //! | a user who is gone | `E<epoch>#BOOKINGS#<userId>` | `~GONE` | |
 //! | an event on sale | `E<epoch>#EVENT#<inventoryId>` | `EVENT` | [`OnSale`] |
 //! | an hour of its sales | `E<epoch>#SALES#<inventoryId>#<bucket>` | `HOUR#<hour>#<currency>` | [`Counts`] |
+//! | an entry of the ledger, by its event on sale | `E<epoch>#LEDGER#<inventoryId>#<bucket>` | `<occurredAt>#<eventId>` | [`Posted`] |
+//! | the same, by its month | `E<epoch>#LEDGER#<yyyy-mm>#<bucket>` | `<occurredAt>#<eventId>` | [`Posted`] |
 //!
 //! An *epoch* is one making of all read models. Its number is in every key, so that the next can be made beside the one that is shown.
 //!
 //! A booking remembers what it was told, and is written in one transaction with what that adds to the sales: an event that comes again tells it
 //! nothing, so it adds nothing, however late it comes. Sales are spread over [`BUCKETS`] partitions, because a partition takes about 1,000 writes a
 //! second and a transaction's write counts twice; they are summed when they are read, by the hour and in all.
+//!
+//! An entry of the ledger follows from its event and the booking's ticket, and is put under the event's id, unless it is there: before the booking remembers it.
+//! So a booking that remembers an entry has it in the ledger, and one that is told of it again puts nothing.
 
-use crate::domain::{BookingRecord, Counts, OnSale, Sales, Slot};
+use crate::{
+    domain::{BookingRecord, Counts, OnSale, Sales, Slot},
+    ledger::{Balances, Entry, Period, Settled, month},
+};
 use aws_sdk_dynamodb::{
     Client,
+    operation::query::builders::QueryFluentBuilder,
     types::{AttributeValue, Put, Update},
 };
 use boxoffice_aws::{
@@ -147,6 +156,62 @@ pub struct EventSales {
     pub progress: Option<Progress>,
 }
 
+/// An entry of the ledger, and what it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Posted {
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// The event on sale.
+    pub inventory_id: InventoryId,
+    /// The booking, and so the payment.
+    pub ticket_id: TicketId,
+}
+
+/// The movements of money in a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The sums by event on sale and currency, whose code is the key.
+    pub settled: BTreeMap<(InventoryId, &'static str), (Currency, Settled)>,
+    /// The events on sale that are known.
+    pub events: BTreeMap<InventoryId, OnSale>,
+    /// How far the sums go.
+    pub progress: Option<Progress>,
+}
+
+/// Entries that are read together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Journal {
+    /// Those of an event on sale.
+    Event(InventoryId),
+    /// Those of a month, `2030-06`.
+    Month(String),
+}
+
+impl Journal {
+    fn pk(&self, epoch: Epoch, bucket: u32) -> AttributeValue {
+        match self {
+            Self::Event(inventory) => epoch.pk(format_args!("LEDGER#{inventory}#{bucket}")),
+            Self::Month(month) => epoch.pk(format_args!("LEDGER#{month}#{bucket}")),
+        }
+    }
+}
+
+/// Every partition with entries of a period: of an event on sale, or of all.
+fn partitions(epoch: Epoch, inventory: Option<InventoryId>, period: Period) -> Vec<AttributeValue> {
+    let journals = match inventory {
+        Some(inventory) => vec![Journal::Event(inventory)],
+        None => period.months().into_iter().map(Journal::Month).collect(),
+    };
+    journals.iter().flat_map(|journal| (0..BUCKETS).map(|bucket| journal.pk(epoch, bucket))).collect()
+}
+
+/// The sort key of an entry.
+fn place(entry: &Entry) -> String {
+    format!("{}#{}", entry.occurred_at, entry.event_id)
+}
+
 /// Where read models are kept.
 #[derive(Debug, Clone)]
 pub struct ViewStore {
@@ -226,6 +291,7 @@ impl ViewStore {
                 return Ok(Attempt::Done(()));
             }
             let added = after.sales().since(&known.sales());
+            self.post(epoch, &known, &after).await?;
             let inventory = after.ticket.as_ref().map(|ticket| ticket.inventory_id);
             let mut transaction = Transaction::new().put((), self.put_booking(epoch, after, revision)?);
             if let Some(inventory) = inventory {
@@ -237,6 +303,24 @@ impl ViewStore {
             Ok(Attempt::when(written, ()))
         })
         .await
+    }
+
+    /// AP-560 append to the ledger: the entries that a booking knows of only now, or whose event on sale it knows only now, each in both journals.
+    async fn post(&self, epoch: Epoch, known: &BookingRecord, after: &BookingRecord) -> Result<(), StoreError> {
+        let posted: BTreeSet<&Entry> = known.ledger().map(|(_, entry)| entry).collect();
+        for (inventory_id, entry) in after.ledger().filter(|(_, entry)| !posted.contains(entry)) {
+            let entry = Posted { entry: *entry, inventory_id, ticket_id: after.ticket_id };
+            let journals = [Journal::Event(inventory_id), Journal::Month(month(entry.entry.occurred_at))];
+            try_join_all(journals.into_iter().map(|journal| self.append(epoch, journal, &entry))).await?;
+        }
+        Ok(())
+    }
+
+    async fn append(&self, epoch: Epoch, journal: Journal, entry: &Posted) -> Result<(), StoreError> {
+        let item = write(entry, journal.pk(epoch, bucket(entry.ticket_id)), &place(&entry.entry))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        // Refused, it is there already.
+        conditional(put.condition_expression("attribute_not_exists(pk)").send().await).map(|_| ())
     }
 
     fn put_booking(&self, epoch: Epoch, booking: BookingRecord, before: Option<u64>) -> Result<Put, StoreError> {
@@ -399,7 +483,14 @@ impl ViewStore {
         bookings: &[BookingRecord],
     ) -> Result<BTreeMap<InventoryId, OnSale>, StoreError> {
         let booked = bookings.iter().filter_map(|booking| booking.ticket.as_ref());
-        let wanted: BTreeSet<InventoryId> = booked.map(|ticket| ticket.inventory_id).collect();
+        self.events(epoch, booked.map(|ticket| ticket.inventory_id).collect()).await
+    }
+
+    async fn events(
+        &self,
+        epoch: Epoch,
+        wanted: BTreeSet<InventoryId>,
+    ) -> Result<BTreeMap<InventoryId, OnSale>, StoreError> {
         let found = try_join_all(wanted.into_iter().map(|id| self.event(epoch, id))).await?;
         Ok(found.into_iter().flatten().map(|event| (event.inventory_id, event)).collect())
     }
@@ -433,6 +524,104 @@ impl ViewStore {
             Ok((slot, read::<Counts>("sales", item)?))
         });
         hours.collect::<Result<_, _>>().map(Sales)
+    }
+
+    /// AP-561 a page of the ledger, oldest first: of an event on sale, or of all where the period is a short one.
+    pub async fn ledger(
+        &self,
+        inventory: Option<InventoryId>,
+        period: Period,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Posted>, ListError> {
+        // Without the epoch, so that a cursor outlives a rebuild.
+        let list = inventory.map_or_else(|| "LEDGER".to_owned(), |inventory| format!("LEDGER#{inventory}"));
+        let after = cursor.map(|cursor| cursor.position(&list)).transpose()?;
+        let mut entries = self.entries(inventory, period, after.as_deref(), limit.get() + 1).await?;
+        let more = entries.len() > limit.get();
+        entries.truncate(limit.get());
+        let next = entries.last().filter(|_| more).map(|last| Cursor::after(&list, &place(&last.entry)));
+        Ok(Page { items: entries, next })
+    }
+
+    /// AP-562 the first entries of the ledger after a place in it, oldest first, at most so many.
+    pub async fn entries(
+        &self,
+        inventory: Option<InventoryId>,
+        period: Period,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<Posted>, StoreError> {
+        /// How many are read in one call at most: less than its megabyte.
+        const PAGE: usize = 1000;
+        let epoch = self.epochs().await?.current;
+        let from = period.from().to_string();
+        let from = after.filter(|after| **after > *from).unwrap_or(&from);
+        // The place itself is found too.
+        let wanted = most + 1;
+        let page = i32::try_from(wanted.min(PAGE)).unwrap_or(i32::MAX);
+        let found = try_join_all(partitions(epoch, inventory, period).into_iter().map(|pk| {
+            let mut items = self.journal(pk, from, period).into_paginator().page_size(page).items().send();
+            async move {
+                let mut entries = Vec::new();
+                while entries.len() < wanted
+                    && let Some(item) = items.next().await
+                {
+                    entries.push(read::<Posted>("entry", item.map_err(StoreError::from_sdk)?)?);
+                }
+                Ok::<_, StoreError>(entries)
+            }
+        }));
+        let mut entries = found.await?.concat();
+        entries.retain(|posted| after.is_none_or(|after| place(&posted.entry).as_str() > after));
+        entries.sort_by_key(|posted| posted.entry);
+        entries.truncate(most);
+        Ok(entries)
+    }
+
+    /// AP-563 what became of money in a period, by event on sale and currency: the sum of its entries.
+    pub async fn settlement(&self, inventory: Option<InventoryId>, period: Period) -> Result<Settlement, StoreError> {
+        let epoch = self.epochs().await?.current;
+        // Read before the entries, which then are at least as far.
+        let progress = self.progress().await?;
+        let from = period.from().to_string();
+        let sums = try_join_all(partitions(epoch, inventory, period).into_iter().map(|pk| {
+            let mut entries = self.journal(pk, &from, period).into_paginator().items().send();
+            async move {
+                let mut sums = BTreeMap::<(InventoryId, &'static str), (Currency, Settled)>::new();
+                while let Some(item) = entries.next().await {
+                    let Posted { entry, inventory_id, .. } = read("entry", item.map_err(StoreError::from_sdk)?)?;
+                    let nothing = (entry.currency, Settled::default());
+                    sums.entry((inventory_id, entry.currency.code())).or_insert(nothing).1 += &entry;
+                }
+                Ok::<_, StoreError>(sums)
+            }
+        }));
+        let mut settled = BTreeMap::<_, (Currency, Settled)>::new();
+        for (key, (currency, sum)) in sums.await?.into_iter().flatten() {
+            settled.entry(key).or_insert((currency, Settled::default())).1 += sum;
+        }
+        let wanted: BTreeSet<InventoryId> = settled.keys().map(|(inventory, _)| *inventory).collect();
+        let events = self.events(epoch, wanted).await?;
+        Ok(Settlement { settled, events, progress })
+    }
+
+    /// AP-564 the balances of a booking's money, as its events tell them.
+    pub async fn balances(&self, user: UserId, ticket: TicketId) -> Result<Balances, StoreError> {
+        let epoch = self.epochs().await?.current;
+        Ok(self.booking(epoch, user, ticket).await?.map_or_else(Balances::default, |booking| booking.balances()))
+    }
+
+    /// A part of a journal: the entries of a period from a place on.
+    fn journal(&self, pk: AttributeValue, from: &str, period: Period) -> QueryFluentBuilder {
+        // An entry's place is longer than its instant, so one at the end of the period is after it.
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", pk)
+            .expression_attribute_values(":from", text(from))
+            .expression_attribute_values(":to", text(period.to()))
     }
 
     /// AP-130 the epoch being built; a new one where there is none.

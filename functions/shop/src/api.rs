@@ -281,6 +281,35 @@ pub struct User {
     pub email: String,
     /// The given name.
     pub first_name: String,
+    /// When the mail address was verified.
+    #[serde(default)]
+    pub email_verified_at: Option<Timestamp>,
+    /// The mail address that takes its place once it is verified.
+    #[serde(default)]
+    pub pending_email: Option<String>,
+}
+
+impl User {
+    /// The mail address that waits to be verified.
+    pub fn unverified(&self) -> Option<&str> {
+        let own = Some(self.email.as_str()).filter(|_| self.email_verified_at.is_none());
+        self.pending_email.as_deref().or(own)
+    }
+}
+
+/// The secret of a second factor that begins.
+#[derive(Deserialize)]
+pub struct NewFactor {
+    /// The secret, in the address that an authenticator app reads.
+    pub uri: String,
+}
+
+/// The recovery codes of a second factor.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryCodes {
+    /// Each works once.
+    pub recovery_codes: Vec<String>,
 }
 
 /// The session of a caller, which binds their forms.
@@ -325,6 +354,22 @@ mod tests {
         assert_eq!(request.path_parameters().first("id"), None);
         let query = request.query_string_parameters();
         assert_eq!((query.first("next"), query.first("limit")), (Some("abc"), None));
+    }
+
+    #[test]
+    fn an_address_waits_to_be_verified_until_it_is_or_another_does() {
+        let user = |more: Value| {
+            let mut user = json!({
+                "id": "usr_01970000000070008000000000000001", "username": "ada", "email": "ada@example.org", "firstName": "Ada"
+            });
+            user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<User>(user).unwrap().unverified().map(ToOwned::to_owned)
+        };
+        let verified = "2030-01-01T00:00:00.000Z";
+        assert_eq!(user(json!({})).as_deref(), Some("ada@example.org"));
+        assert_eq!(user(json!({ "emailVerifiedAt": verified })), None);
+        let pending = json!({ "emailVerifiedAt": verified, "pendingEmail": "new@example.org" });
+        assert_eq!(user(pending).as_deref(), Some("new@example.org"));
     }
 
     #[test]

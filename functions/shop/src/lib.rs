@@ -12,6 +12,7 @@
 //! | [`visitor`] | the reader of a page, by their cookies |
 //! | [`pages`] | each page's template, with what it shows |
 //! | [`order`] | an order's state as its buyer should see it; pure |
+//! | [`enrolment`] | the secret of a second factor, for an authenticator app; pure |
 //! | [`calendar`] | an order as a calendar file; pure |
 //! | [`handlers`] | one file a function |
 //!
@@ -21,6 +22,7 @@ pub mod api;
 pub mod assets;
 pub mod calendar;
 pub mod cookies;
+pub mod enrolment;
 pub mod form;
 pub mod frame;
 pub mod handlers;

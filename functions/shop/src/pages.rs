@@ -2,6 +2,7 @@
 
 use crate::{
     api::{Event, Ticket, TicketStatus},
+    enrolment::Enrolment,
     frame::Frame,
     language::{Calendar, Language},
     texts::{count, fill},
@@ -212,6 +213,84 @@ pub struct SessionPage<'a> {
     pub values: SessionValues,
     /// The rule for a password.
     pub password_hint: String,
+    /// The last thing that was done, or the reason to log in.
+    pub notice: Option<&'static str>,
+    /// Whether somebody who is logged in does so again: they do not register.
+    pub is_again: bool,
+}
+
+/// The code that verifies a mail address.
+#[derive(Debug, Template)]
+#[template(path = "verification.html")]
+pub struct VerificationPage<'a> {
+    /// The frame.
+    pub frame: &'a Frame,
+    /// The form's token.
+    pub token: String,
+    /// Where the code went; nothing where no address waits for one.
+    pub lead: Option<String>,
+    /// That another code is on its way.
+    pub sent: Option<String>,
+    /// The code that came back.
+    pub code: String,
+}
+
+/// Asking for a code for a new password.
+#[derive(Debug, Template)]
+#[template(path = "forgotten.html")]
+pub struct ForgottenPage<'a> {
+    /// The frame.
+    pub frame: &'a Frame,
+    /// The form's token.
+    pub token: String,
+    /// The mail address that came back.
+    pub email: String,
+}
+
+/// The code and the new password.
+#[derive(Debug, Template)]
+#[template(path = "reset.html")]
+pub struct ResetPage<'a> {
+    /// The frame.
+    pub frame: &'a Frame,
+    /// The form's token.
+    pub token: String,
+    /// The code that came back.
+    pub code: String,
+    /// The rule for a password.
+    pub password_hint: String,
+}
+
+/// Adding a second factor, and removing it.
+#[derive(Debug, Template)]
+#[template(path = "factor.html")]
+pub struct FactorPage<'a> {
+    /// The frame.
+    pub frame: &'a Frame,
+    /// The form's token.
+    pub token: String,
+}
+
+/// The secret for an authenticator app, and its first code.
+#[derive(Template)]
+#[template(path = "enrolment.html")]
+pub struct EnrolmentPage<'a> {
+    /// The frame.
+    pub frame: &'a Frame,
+    /// The form's token.
+    pub token: String,
+    /// The secret.
+    pub enrolment: Enrolment,
+}
+
+/// The recovery codes, this once.
+#[derive(Template)]
+#[template(path = "recovery.html")]
+pub struct RecoveryPage<'a> {
+    /// The frame.
+    pub frame: &'a Frame,
+    /// The codes.
+    pub codes: Vec<String>,
 }
 
 /// Until when an order is held.
@@ -338,6 +417,10 @@ pub struct OrdersPage<'a> {
     pub token: String,
     /// The user who is logged in.
     pub who: String,
+    /// The last thing that was done.
+    pub notice: Option<&'static str>,
+    /// That the mail address waits to be verified.
+    pub unverified: Option<String>,
     /// The orders.
     pub rows: Vec<Row>,
     /// Where the list goes on.
@@ -361,10 +444,32 @@ mod tests {
         let mut order = ticket("CONFIRMED", json!({}));
         order.event_name = "<script>alert(1)</script>\" onload=x".into();
         let rows = vec![Row::of(&frame, &order)];
-        let page = OrdersPage { frame: &frame, token: "t".into(), who: "<b>Ada</b>".into(), rows, more: None };
+        let page = OrdersPage {
+            frame: &frame,
+            token: "t".into(),
+            who: "<b>Ada</b>".into(),
+            notice: None,
+            unverified: Some("<b>Ada</b>".into()),
+            rows,
+            more: None,
+        };
         let html = page.render().unwrap();
         assert!(!html.contains("<script>alert") && !html.contains("<b>Ada"), "{html}");
         assert!(html.contains("&#60;script&#62;alert(1)"), "{html}");
+    }
+
+    #[test]
+    fn a_secret_is_a_picture_and_a_key_and_needs_no_style_of_its_own() {
+        let frame =
+            Frame::of(&asked("POST", "/shop/second-factor", &[]), Audience::Reader).page("App", "second-factor");
+        let uri = "otpauth://totp/Box%20Office:ada?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Box%20Office";
+        let enrolment = Enrolment::of(uri).unwrap();
+        let html = EnrolmentPage { frame: &frame, token: "t".into(), enrolment }.render().unwrap();
+        assert!(html.contains("<code id=\"key\">GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ</code>"), "{html}");
+        assert!(html.contains("<svg class=\"qr\"") && !html.contains("style="), "{html}");
+        assert!(html.len() < 20 * 1024, "{}", html.len());
+        // The form brings the address back, so that a wrong code shows the same secret.
+        assert!(html.contains("name=\"uri\" value=\"otpauth://totp/Box%20Office:ada?secret="), "{html}");
     }
 
     #[test]

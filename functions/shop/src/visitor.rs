@@ -35,10 +35,7 @@ impl Visitor {
         let can_renew = Cookie::Refresh.of(request).is_some();
         let unknown = if can_renew { Self::Stale } else { Self::Stranger };
         let Some(token) = Cookie::Access.of(request) else { return Ok(unknown) };
-        let Ok(bearer) = HeaderValue::from_str(&format!("Bearer {token}")) else { return Ok(Self::Stranger) };
-        let mut asking = Request::default();
-        asking.headers_mut().insert(AUTHORIZATION, bearer);
-        match gate.admit(Access::SignedIn, &asking).await {
+        match bearer(gate, token).await {
             Ok(caller) => Ok(Self::Known(caller)),
             Err(problem) => match problem.code {
                 Code::TokenExpired => Ok(unknown),
@@ -47,6 +44,24 @@ impl Visitor {
             },
         }
     }
+}
+
+/// The caller who has this access token.
+///
+/// # Errors
+/// As the API's own, when the token is not valid or the store does not say.
+pub async fn bearer(gate: &Gate, token: &str) -> Result<Caller, Problem> {
+    let garbled = |_| Problem::new(Code::TokenInvalid, "The access token is not one of ours.");
+    let mut asking = Request::default();
+    asking.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).map_err(garbled)?);
+    gate.admit(Access::SignedIn, &asking).await
+}
+
+/// The answer that also takes the session's cookies away.
+pub fn without_session(answer: Answer) -> Answer {
+    [Cookie::Access, Cookie::Refresh, Cookie::Form]
+        .into_iter()
+        .fold(answer, |answer, cookie| answer.with_header("set-cookie", cookie.removed()))
 }
 
 /// The caller of a page that is for nobody else, or the answer that leads them to the log-in or renews their tokens first. `here` is the page's path below
@@ -74,13 +89,22 @@ pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
+/// The first parts of the paths that a log-in leads on to.
+const PLACES: [&str; 5] = ["checkout", "orders", "events", "verification", "second-factor"];
+
 /// A page of the shop to go on to, should it be one: a link that somebody else made leads nowhere else.
 pub fn onward(to: &str) -> Option<&str> {
     let (path, _) = to.split_once('?').unwrap_or((to, ""));
-    let of_ours = matches!(path.split('/').next(), Some("checkout" | "orders" | "events"));
+    let of_ours = PLACES.contains(&path.split('/').next().unwrap_or_default());
     let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"_-/?=&%+.".contains(&byte);
     let of_ours = of_ours || to == "session/end";
     (of_ours && to.bytes().all(harmless) && !to.contains("..") && !to.contains("//")).then_some(to)
+}
+
+/// The page to come back to in place of this path, should it be one that only takes a form: a page can be opened again, and a form is lost.
+pub fn page_of(path: &str) -> &str {
+    const FORMS: [&str; 5] = ["/payment", "/cancellation", "/mail", "/confirmation", "/removal"];
+    FORMS.iter().find_map(|form| path.strip_suffix(form)).unwrap_or(path)
 }
 
 /// The address of the shop as the reader's browser knows it, with `/shop` at its end: by the page that posted this form. No setting could say it, since a stack
@@ -127,7 +151,14 @@ pub(crate) mod tests {
 
     #[test]
     fn a_log_in_leads_on_to_pages_of_the_shop_alone() {
-        for to in ["checkout?event=inv_01&quantity=2", "orders", "orders/tkt_01?lang=de", "events/inv_1"] {
+        for to in [
+            "checkout?event=inv_01&quantity=2",
+            "orders",
+            "orders/tkt_01?lang=de",
+            "events/inv_1",
+            "verification/mail",
+            "second-factor",
+        ] {
             assert_eq!(onward(to), Some(to));
         }
         for to in [
@@ -137,10 +168,25 @@ pub(crate) mod tests {
             "orders//evil.example",
             "orders/../../users",
             "session",
+            "second-factors",
             "orders\r\nset-cookie: a=b",
             "javascript:alert(1)",
         ] {
             assert_eq!(onward(to), None, "{to}");
+        }
+    }
+
+    #[test]
+    fn a_lost_form_leads_back_to_the_page_that_has_it() {
+        for (path, page) in [
+            ("orders/tkt_1/payment", "orders/tkt_1"),
+            ("orders/tkt_1/cancellation", "orders/tkt_1"),
+            ("verification/mail", "verification"),
+            ("second-factor/confirmation", "second-factor"),
+            ("second-factor/removal", "second-factor"),
+            ("orders/tkt_1", "orders/tkt_1"),
+        ] {
+            assert_eq!(page_of(path), page);
         }
     }
 

@@ -42,7 +42,10 @@ use boxoffice_kernel::{
     Amount, Currency, DomainEvent, Envelope, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, TicketId,
     Timestamp, Trace, UserId, money, money::InvalidAmount,
 };
-use boxoffice_payments::{Instruction, PaymentStore, domain::Payment};
+use boxoffice_payments::{
+    Instruction, PaymentStore,
+    domain::{Payment, SettlesTooLate},
+};
 use boxoffice_runtime::config::{self, ConfigError};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
@@ -141,6 +144,9 @@ pub enum BookError {
     /// The buyer, for whom somebody else books, is no user.
     #[error("there is no such user")]
     NoSuchBuyer,
+    /// The money would arrive after the seats are no longer held.
+    #[error(transparent)]
+    SettlesTooLate(#[from] SettlesTooLate),
     /// The buyer would have more than the event's terms allow.
     #[error(transparent)]
     LimitExceeded(#[from] LimitExceeded),
@@ -707,6 +713,9 @@ impl Desk {
         fingerprint: &Fingerprint,
         trace: &Trace,
     ) -> Result<Outcome, BookError> {
+        if let Some(instruction) = &order.instruction {
+            instruction.method.must_settle_within(self.hold_seconds)?;
+        }
         let inventory_id = match &order.event {
             EventRef::Id(id) => *id,
             EventRef::Name(name) => self.inventory.find(name).await?.ok_or(BookError::NoSuchEvent)?,

@@ -62,6 +62,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/inventory/{id}/cancellation", Manager),
     route("GET", "/inventory/{id}/cancellation", Manager),
     route("GET", "/inventory/{id}/sales", Manager),
+    route("GET", "/reports/settlement", Manager),
+    route("GET", "/reports/ledger", Manager),
     route("GET", "/inventory/event/{eventName}", Public),
     route("POST", "/inventory/event/{eventName}/reserve", Manager),
     route("POST", "/inventory/event/{eventName}/release", Manager),
@@ -149,6 +151,17 @@ pub const PAGES: &[Route] = &[
     route("GET", "/shop/session/renewal", Public),
     route("POST", "/shop/session/renewal", Public),
     route("POST", "/shop/session/end", SignedIn),
+    route("GET", "/shop/verification", SignedIn),
+    route("POST", "/shop/verification", SignedIn),
+    route("POST", "/shop/verification/mail", SignedIn),
+    route("GET", "/shop/password", Public),
+    route("POST", "/shop/password", Public),
+    route("GET", "/shop/password/reset", Public),
+    route("POST", "/shop/password/reset", Public),
+    route("GET", "/shop/second-factor", SignedIn),
+    route("POST", "/shop/second-factor", SignedIn),
+    route("POST", "/shop/second-factor/confirmation", SignedIn),
+    route("POST", "/shop/second-factor/removal", SignedIn),
 ];
 
 /// The route that API Gateway matched: its method, and its path as the template has it.

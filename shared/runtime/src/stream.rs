@@ -1,6 +1,7 @@
-//! The event store's stream, read.
+//! Streams of tables, read.
 //!
-//! Two functions read it: one puts the events on the bus, the other keeps the read models. Both take the same records for events.
+//! Two functions read the event store's: one puts the events on the bus, the other keeps the read models. Both take the same records for events. A
+//! reader of another table's stream asks for the [`key`] of what changed.
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use boxoffice_kernel::Timestamp;
@@ -79,6 +80,14 @@ pub fn read(record: EventRecord) -> Record {
             item: serde_json::to_string(&record).unwrap_or_else(|error| error.to_string()),
             sequence_number,
         },
+    }
+}
+
+/// An attribute of the key of the item that a record is about, where it is a text.
+pub fn key<'a>(record: &'a EventRecord, name: &str) -> Option<&'a str> {
+    match record.change.keys.get(name) {
+        Some(serde_dynamo::AttributeValue::S(text)) => Some(text),
+        _ => None,
     }
 }
 

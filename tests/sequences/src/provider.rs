@@ -1,10 +1,10 @@
 //! A payment provider in this process. It acts once for each payment however often it is asked, and keeps a ledger of what it did.
 
 use crate::{model::Card, wire};
-use boxoffice_kernel::PaymentId;
+use boxoffice_kernel::{PaymentId, Timestamp};
 use boxoffice_payments::{
-    domain::{IntentId, MethodToken, Payment},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    domain::{IntentId, MethodToken, Payment, ProviderEventId},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
 };
 use std::{
@@ -188,6 +188,10 @@ impl PaymentGateway for Provider {
             Ok(Moved { refunds, ..Moved::default() })
         };
         wire::send(false, looking, || Err(GatewayError::Unavailable("the answer got lost".into()))).await
+    }
+
+    async fn record(&self, _: Timestamp, _: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
+        Ok(Record::default())
     }
 
     async fn refund(&self, _: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {

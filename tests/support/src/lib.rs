@@ -9,7 +9,7 @@
 //! | [`listener`] | a service that is only told things, and remembers what |
 //! | [`meter`] | how often DynamoDB was read |
 //! | [`seats`] | an event's seats as they lie in the table, and the rules they must keep |
-//! | [`stream`] | a record of the event store's stream |
+//! | [`stream`] | a record of a table's stream |
 //!
 //! A store is tested where its conditions are evaluated, on two DynamoDBs by different authors: what both refuse is refused by the
 //! condition, not by one's habits. `docs/testing.md` lists what neither can show.

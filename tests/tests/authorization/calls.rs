@@ -236,6 +236,9 @@ impl Stage {
                 get(path)
             }
             ("GET", "/inventory/{id}/sales") => get(format!("/inventory/{}/sales", show.id())),
+            ("GET", path @ ("/reports/settlement" | "/reports/ledger")) => {
+                Ok(api.get(path).query("from", &in_days(-1)).query("to", &in_days(1)).into())
+            }
             ("GET", "/inventory/event/{eventName}") => Ok(api.get_by_name(show.name()).into()),
             ("POST", "/inventory/event/{eventName}/reserve") => {
                 Ok(seats(["inventory", "event", show.name(), "reserve"]).into())

@@ -7,6 +7,7 @@ use boxoffice_e2e::{
     http::Request,
     model::{Inventory, Page},
     story::{Body, in_days, random},
+    wait::{Look, SOON, until},
 };
 use std::collections::BTreeSet;
 
@@ -82,20 +83,47 @@ async fn only_events_with_seats_are_available_soonest_first() -> Verdict {
     let reserved = house.show(3).await?;
     house.manager.move_by_hand(reserved.id(), "reserve", "3").send().await?.with_status(200)?;
 
-    let available = house.api.whole_list(house.api.get("/inventory/available").query("limit", "100")).await?;
+    // Lists show seats as they were a moment ago.
+    let available = until("what is sold out is no longer available", SOON, async || {
+        let available = house.api.whole_list(house.api.get("/inventory/available").query("limit", "100")).await?;
+        let gone = [&full, &reserved].iter().all(|show| !ids(&available).contains(&show.id()));
+        Ok(Look::done_if(gone, available))
+    })
+    .await?;
 
     let positions = positions(&available, &shows)?;
     assert!(positions[1] < positions[2] && positions[2] < positions[0], "{positions:?}");
     assert!(available.is_sorted_by(|one, next| one.event_date <= next.event_date));
     assert!(available.iter().all(|inventory| inventory.available_seats > 0));
     assert!(available.iter().all(|inventory| inventory.on_sale));
-    assert!(!ids(&available).contains(&full.id()) && !ids(&available).contains(&reserved.id()));
     let page: Page<Inventory> = house.api.get("/inventory/available").query("limit", "2").send().await?.answer(200)?;
     assert_eq!(page.items.len(), 2, "a page holds what was asked for, whatever was passed over");
 
     house.manager.move_by_hand(reserved.id(), "release", "1").send().await?.with_status(200)?;
-    let available = house.api.whole_list(house.api.get("/inventory/available").query("limit", "100")).await?;
-    assert!(ids(&available).contains(&reserved.id()));
+    until("a seat that is returned is available again", SOON, async || {
+        let available = house.api.whole_list(house.api.get("/inventory/available").query("limit", "100")).await?;
+        Ok(Look::done_if(ids(&available).contains(&reserved.id()), available))
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_counts_the_seats_that_an_event_has_a_moment_later() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let day = a_day_of_its_own();
+    let show = house.show_with(&Body::show(9).with("eventDate", in_days(day))).await?;
+    show.order(2).paid_with(Card::Good).booked().await?.until_confirmed().await?;
+    house.manager.move_by_hand(show.id(), "reserve", "3").send().await?.with_status(200)?;
+    let on_the_day =
+        || house.api.get("/inventory/date-range").query("start", &in_days(day - 1)).query("end", &in_days(day + 1));
+
+    until("the list has the counts of the event", SOON, async || {
+        let listed: Vec<Inventory> = house.api.whole_list(on_the_day()).await?;
+        let counts = listed.iter().map(|item| (item.available_seats, item.held_seats, item.sold_seats));
+        Ok(Look::done_if(counts.eq([(4, 3, 2)]), listed))
+    })
+    .await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use boxoffice_e2e::{
     BoxOffice, Card, Outcome, Show, Verdict,
     model::{Cents, Figures, Inventory, Page, Sales},
-    story::fresh_id,
+    story::{Body, fresh_id, in_seconds},
     wait::{AFTER_THE_HOLD, Look, SOON, until},
 };
 use serde_json::{Value, json};
@@ -166,5 +166,64 @@ async fn an_answer_that_has_not_changed_is_not_sent_again() -> Verdict {
     // No cache keeps a person's own data.
     let own = house.buyer.get("/users/me").send().await?;
     assert_eq!((own.header("cache-control"), own.header("etag")), (Some("no-store"), None));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_settlement_says_what_was_charged_and_given_back_and_its_ledger_sums_to_zero() -> Verdict {
+    let house = BoxOffice::open().await?;
+    // A spreadsheet would take such a name for a formula.
+    let name = format!("=1+1 {}", fresh_id("inv"));
+    let show = house.show_with(&Body::show(10).with("eventName", name.as_str())).await?;
+    let (from, to) = (in_seconds(-3_600), in_seconds(3_600));
+    let ask = |path: &str| house.manager.get(path).query("from", &from).query("to", &to);
+    let booking = show.order(2).paid_with(Card::Good).booked().await?;
+    booking.until_confirmed().await?;
+    let refund = house.admin.post(&format!("/payments/{}/refund", booking.payment_id()));
+    let refund = refund.header("Idempotency-Key", &fresh_id("part"));
+    refund.json(&json!({ "reason": "behind a pillar", "amount": 20.0 })).send().await?.with_status(200)?;
+
+    let money = json!({
+        "currency": "EUR", "charges": 1, "charged": 99.8, "refunds": 1, "refunded": 20.0, "refundedElsewhere": 0.0,
+        "disputes": 0, "disputed": 0.0, "net": 79.8
+    });
+    until("the settlement knows the refund", SOON, async || {
+        let reply = ask("/reports/settlement").query("inventoryId", show.id()).send().await?;
+        let settlement: Value = reply.answer(200)?;
+        Ok(Look::done_if(settlement["totals"] == json!([money]), settlement))
+    })
+    .await?;
+    let csv = ask("/reports/settlement").query("inventoryId", show.id()).query("format", "csv").send().await?;
+    csv.with_status(200)?;
+    assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+    let row = csv.body.lines().nth(1).unwrap_or_default();
+    assert!(row.ends_with(&format!(",{},\"'{name}\",EUR,1,99.80,1,20.00,0.00,0,0.00,79.80", show.id())), "{row}");
+
+    let ledger = || ask("/reports/ledger").query("inventoryId", show.id());
+    let entries: Vec<Value> = house.manager.whole_list(ledger().query("limit", "1")).await?;
+    let kinds: Vec<_> = entries.iter().map(|entry| (&entry["kind"], &entry["amount"])).collect();
+    assert_eq!(kinds, [(&json!("CHARGED"), &json!(99.8)), (&json!("REFUNDED"), &json!(20.0))]);
+    assert!(entries.iter().all(|entry| entry["paymentId"] == booking.payment_id()), "{entries:?}");
+    let csv = ledger().query("format", "csv").send().await?;
+    let amounts = csv.body.lines().skip(1).filter_map(|row| row.rsplit(',').next());
+    assert_eq!(amounts.collect::<Vec<_>>(), ["-99.80", "99.80", "-20.00", "20.00"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_settlement_of_no_period_is_refused_and_that_of_a_long_one_needs_an_event() -> Verdict {
+    const YEAR: i64 = 365 * 86_400;
+    let house = BoxOffice::open().await?;
+    let ask = |from: i64, to: i64| {
+        let asked = house.manager.get("/reports/settlement").query("from", &in_seconds(from));
+        asked.query("to", &in_seconds(to))
+    };
+    house.manager.get("/reports/settlement").send().await?.refusal(400, "INVALID_EVENT_DATE")?;
+    ask(10, 0).send().await?.refusal(400, "INVALID_EVENT_DATE")?;
+    ask(-YEAR, 0).send().await?.refusal(400, "INVALID_EVENT_DATE")?;
+    let unknown = ask(-YEAR, 0).query("inventoryId", &fresh_id("inv")).send().await?;
+    assert_eq!(unknown.answer::<Value>(200)?["events"], json!([]));
+    ask(0, 10).query("format", "xml").send().await?.refusal(400, "VALIDATION_ERROR")?;
+    house.buyer.get("/reports/ledger").send().await?.refusal(403, "FORBIDDEN")?;
     Ok(())
 }

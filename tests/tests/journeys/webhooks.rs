@@ -16,10 +16,10 @@ async fn at_the_bank(house: &BoxOffice) -> boxoffice_e2e::Outcome<Booking> {
     Ok(booking)
 }
 
-/// How often the API accepted the news that this booking's payment succeeded.
-async fn accepted(house: &BoxOffice, booking: &Booking) -> boxoffice_e2e::Outcome<usize> {
+/// How often the API accepted events of this kind about this booking.
+async fn accepted(house: &BoxOffice, booking: &Booking, kind: &str) -> boxoffice_e2e::Outcome<usize> {
     let deliveries = house.provider()?.deliveries(booking.id()).await?;
-    let news = deliveries.iter().filter(|delivery| delivery.kind == "payment_intent.succeeded");
+    let news = deliveries.iter().filter(|delivery| delivery.kind == kind);
     Ok(news.filter(|delivery| delivery.outcome == json!(204)).count())
 }
 
@@ -30,7 +30,11 @@ async fn an_event_confirms_a_booking_whose_buyer_never_comes_back() -> Verdict {
     booking.authenticates(true).await?;
     booking.until_confirmed().await?;
     booking.check_money().await?;
-    assert_eq!(accepted(&house, &booking).await?, 1, "the end of the hold would have settled the payment, too");
+    assert_eq!(
+        accepted(&house, &booking, "payment_intent.succeeded").await?,
+        1,
+        "the end of the hold would have settled the payment, too"
+    );
     Ok(())
 }
 
@@ -44,7 +48,7 @@ async fn an_event_that_comes_twice_or_late_ends_alike() -> Verdict {
         booking.until_confirmed().await?;
         booking.check_money().await?;
         until(format_args!("the API accepted {times} events"), SOON, async || {
-            let count = accepted(&house, &booking).await?;
+            let count = accepted(&house, &booking, "payment_intent.succeeded").await?;
             Ok(Look::done_if(count == times, count))
         })
         .await?;
@@ -61,7 +65,25 @@ async fn a_lost_event_costs_time_and_nothing_else() -> Verdict {
     // The saga asks for itself when the hold ends.
     booking.until_confirmed().await?;
     booking.check_money().await?;
-    assert_eq!(accepted(&house, &booking).await?, 0);
+    assert_eq!(accepted(&house, &booking, "payment_intent.succeeded").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refund_in_the_providers_dashboard_takes_the_booking_back_though_no_event_arrives() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let booking = house.show(10).await?.order(2).paid_with(Card::Good).booked().await?;
+    booking.until_confirmed().await?;
+    house.provider()?.refund_unheard(booking.id()).await?;
+    until("reconcile has read of the refund in the provider's record", SOON, async || {
+        let summary = house.reconcile("e2e").await?;
+        let payment = booking.payment().await?;
+        Ok(Look::done_if(payment.status == PaymentStatus::Refunded, summary))
+    })
+    .await?;
+    booking.until_cancelled("PAYMENT_REFUNDED").await?;
+    assert_eq!(accepted(&house, &booking, "refund.created").await?, 0);
+    booking.check_money().await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 
 mod lost_answers;
 mod stuck;
+mod throttled;
 mod unavailable;
 
 use boxoffice_e2e::{
@@ -34,8 +35,13 @@ impl Alone {
     /// A show whose single seat costs what no other does. The provider sees the amount of a payment from its very first request on, so faults can be
     /// ordered for a booking that is yet to be made.
     async fn show(&self) -> Outcome<Show> {
+        self.show_of(10).await
+    }
+
+    /// The same with so many seats.
+    async fn show_of(&self, seats: u32) -> Outcome<Show> {
         let price = Cents(100_000 + u64::from(random(900_000)));
-        self.house.show_with(&Body::show(10).with("price", serde_json::json!(price))).await
+        self.house.show_with(&Body::show(seats).with("price", serde_json::json!(price))).await
     }
 }
 

@@ -147,6 +147,8 @@ struct Event {
 struct Source {
     pattern: Pattern,
     retry_policy: RetryPolicy,
+    /// The table whose stream it is, for a reader of one.
+    stream: String,
     batch_size: Option<usize>,
     /// A number, or the parameter that has it.
     parallelization_factor: Option<String>,
@@ -225,7 +227,9 @@ impl Template {
     fn readers(&self) -> Vec<Reader> {
         let functions = self.resources.iter().filter(|(_, resource)| resource.kind == "AWS::Serverless::Function");
         let streams = functions.flat_map(|(name, resource)| {
-            let streams = resource.properties.events.values().filter(|event| event.kind == "DynamoDB");
+            // The inventory table has a stream too, whose reader no booking waits for.
+            let streams =
+                resource.properties.events.values().filter(|event| event.properties.stream.contains("EventsTable"));
             streams.map(move |event| (name, &event.properties))
         });
         streams
@@ -287,6 +291,7 @@ mod tests {
         assert!(starts("TicketCreated"));
         assert!(!starts("PaymentRefunded"), "that rule looks into the event's detail");
         assert!(deployed.readers.iter().any(|reader| (&*reader.function, reader.lanes) == ("relay-events", 10)));
+        assert_eq!(deployed.readers.len(), 2, "{:?}", deployed.readers);
         assert!(deployed.hold >= Duration::from_mins(1));
     }
 

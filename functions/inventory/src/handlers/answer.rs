@@ -3,7 +3,7 @@
 use crate::{
     App, Cancellation, EventName,
     cancellation::{Account, Case, State},
-    domain::{Inventory, NotForSale, Unchangeable},
+    domain::{Inventory, ListedInventory, NotForSale, Unchangeable},
     store::{CancelError, CreateError, DeleteError, RequestKey, SeatsError, UpdateError},
 };
 use boxoffice_aws::Page;
@@ -58,15 +58,21 @@ pub(crate) struct InventoryView {
 
 impl From<&Inventory> for InventoryView {
     fn from(inventory: &Inventory) -> Self {
+        Self::from(&inventory.listed())
+    }
+}
+
+impl From<&ListedInventory> for InventoryView {
+    fn from(inventory: &ListedInventory) -> Self {
         let terms = &inventory.terms;
         Self {
             id: inventory.id,
             event_name: terms.event_name.clone(),
             event_date: terms.event_date,
             total_seats: terms.total_seats.get(),
-            available_seats: inventory.available(),
-            held_seats: inventory.held(),
-            sold_seats: inventory.sold(),
+            available_seats: inventory.seats.available,
+            held_seats: inventory.seats.held,
+            sold_seats: inventory.seats.sold,
             price: terms.price.amount,
             currency: terms.price.currency,
             location: terms.location.to_string(),
@@ -193,7 +199,7 @@ pub(crate) fn cancellation_example() -> serde_json::Value {
 }
 
 /// A page of them.
-pub(crate) fn page(page: &Page<Inventory>) -> Page<InventoryView> {
+pub(crate) fn page(page: &Page<ListedInventory>) -> Page<InventoryView> {
     Page { items: page.items.iter().map(InventoryView::from).collect(), next: page.next.clone() }
 }
 

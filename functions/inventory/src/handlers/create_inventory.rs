@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `POST /inventory` |
-//! | writes | terms, shards and name, in one transaction (AP-14) |
+//! | writes | terms, shards, summary and name, in one transaction (AP-14) |
 //! | emits | `InventoryCreated` |
 //! | safe to repeat | the name is unique: the second call answers 409 |
 

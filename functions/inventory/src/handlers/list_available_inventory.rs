@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `GET /inventory/available?limit=&next=` |
-//! | reads | terms from now on (AP-280), and the shards of each (AP-10) |
+//! | reads | an index from now on (AP-280), the terms (AP-281) and the summaries (AP-540) of its events; of one without a summary the shards (AP-10) |
 
 use super::answer::{CACHED_SECONDS, InventoryView, example, page};
 use crate::App;
@@ -18,7 +18,8 @@ use lambda_http::Request;
 /// Lists what can still be booked, soonest first.
 ///
 /// Events that have begun or are sold out are passed over. A page may be shorter than `limit` while `next` says that there is more, but not
-/// empty.
+/// empty. Counts of seats are up to a few seconds old, everything else is current: an event whose last seat has just gone may still be listed, and one whose seat has
+/// just come back may be missing. `GET /inventory/{id}` has current counts.
 ///
 /// # Errors
 /// When `limit` or `next` is not what it should be.

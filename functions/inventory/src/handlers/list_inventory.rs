@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `GET /inventory?limit=&next=` |
-//! | reads | a page of terms (AP-12), and the shards of each (AP-10) |
+//! | reads | a page of an index (AP-12), the terms (AP-281) and the summaries (AP-540) of its events; of one without a summary the shards (AP-10) |
 
 use super::answer::{CACHED_SECONDS, InventoryView, example, page};
 use crate::App;
@@ -16,7 +16,8 @@ use lambda_http::Request;
 
 /// Lists events, newest first.
 ///
-/// An event that has begun is listed until it is deleted, with `onSale` false.
+/// An event that has begun is listed until it is deleted, with `onSale` false. Counts of seats are up to a few seconds old, everything else is current;
+/// `GET /inventory/{id}` has current counts.
 ///
 /// # Errors
 /// When `limit` or `next` is not what it should be.

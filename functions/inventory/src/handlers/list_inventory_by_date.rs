@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `GET /inventory/date-range?start=&end=&limit=&next=` |
-//! | reads | a page of terms (AP-13), and the shards of each (AP-10) |
+//! | reads | a page of an index (AP-13), the terms (AP-281) and the summaries (AP-540) of its events; of one without a summary the shards (AP-10) |
 
 use super::answer::{CACHED_SECONDS, InventoryView, example, page};
 use crate::App;
@@ -16,6 +16,8 @@ use boxoffice_runtime::{
 use lambda_http::Request;
 
 /// Lists what takes place between two dates, soonest first.
+///
+/// Counts of seats are up to a few seconds old, everything else is current; `GET /inventory/{id}` has current counts.
 ///
 /// # Errors
 /// When a date, `limit` or `next` is not what it should be.

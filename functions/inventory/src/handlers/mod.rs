@@ -1,4 +1,4 @@
-//! One file a function. The first group answers HTTP, the second runs as steps of the booking saga.
+//! One file a function. The first group answers HTTP, the second runs as steps of the booking saga, the third reads the table's stream.
 
 pub mod cancel_inventory;
 pub mod create_inventory;
@@ -16,6 +16,8 @@ pub mod update_inventory;
 pub mod release_hold;
 pub mod renew_hold;
 pub mod verify_hold;
+
+pub mod summarise_inventory;
 
 mod answer;
 

@@ -7,6 +7,7 @@
 //! | its name, taken | `NAME#<its canonical spelling>` | `NAME` |
 //! | a ticket's seats | `RSV#<reservationId>` | `RSV` |
 //! | an idempotency key, used | `KEY#<userId>#<key>` | `KEY` |
+//! | its summary: the sums over its shards, as they were a moment ago | `SUM#<inventoryId>` | `SUMMARY` |
 //! | what its counters were when they were proven | `PROOF#<inventoryId>` | `PROOF` |
 //! | its cancellation, and how far the walk over its bookings is | `CAN#<inventoryId>` | `CANCELLATION` |
 //!
@@ -14,7 +15,8 @@
 
 use super::RequestKey;
 use crate::domain::{
-    EventName, Inventory, Location, MAX_SHARDS, PurchaseLimits, Reservation, SHARDS_PER_PARTITION, Shard, Terms,
+    EventName, Inventory, ListedInventory, Location, MAX_SHARDS, PurchaseLimits, Reservation, SHARDS_PER_PARTITION,
+    SeatCounts, Shard, Terms,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use boxoffice_aws::{Item, StoreError, attribute::text, transaction::write};
@@ -42,6 +44,17 @@ pub(super) fn shard_key(number: u32) -> String {
     format!("SHARD#{number:03}")
 }
 
+/// The event that has this item, where the item is a shard.
+pub fn event_of_shard(pk: &str, sk: &str) -> Option<InventoryId> {
+    let event = pk.strip_prefix("INV#").filter(|_| sk.starts_with("SHARD#"))?;
+    event.split('#').next()?.parse().ok()
+}
+
+/// In a partition of its own: what lies in an event's partitions is terms and shards, and read with each hold.
+pub(super) fn summary_key(id: InventoryId) -> AttributeValue {
+    text(format_args!("SUM#{id}"))
+}
+
 pub(super) fn cancellation_key(id: InventoryId) -> AttributeValue {
     text(format_args!("CAN#{id}"))
 }
@@ -56,6 +69,7 @@ pub(super) fn reservation_key(id: ReservationId) -> AttributeValue {
 
 pub(super) const KEY: &str = "KEY";
 pub(super) const TERMS: &str = "TERMS";
+pub(super) const SUMMARY: &str = "SUMMARY";
 pub(super) const RSV: &str = "RSV";
 pub(super) const CANCELLATION: &str = "CANCELLATION";
 
@@ -132,6 +146,11 @@ impl TermsItem {
         Inventory { id, terms: self.into_terms(), version, created_at, updated_at, cancelled_at, shards }
     }
 
+    pub(super) fn into_listed(self, seats: SeatCounts) -> ListedInventory {
+        let Self { id, version, created_at, updated_at, cancelled_at, .. } = self;
+        ListedInventory { id, terms: self.into_terms(), version, created_at, updated_at, cancelled_at, seats }
+    }
+
     pub(super) fn into_item(self) -> Result<Item, StoreError> {
         let id = self.id;
         let by_date = text(format_args!("{}#{id}", self.event_date));
@@ -164,6 +183,33 @@ impl From<ShardItem> for Shard {
     }
 }
 
+/// The sums over an event's shards. Nothing of the terms is in it, so a change of terms does not touch it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SummaryItem {
+    pub(super) inventory_id: InventoryId,
+    pub(super) available: u32,
+    pub(super) held: u32,
+    pub(super) sold: u32,
+    /// How often it has been written.
+    pub(super) version: u64,
+}
+
+impl SummaryItem {
+    pub(super) fn new(inventory_id: InventoryId, seats: SeatCounts, version: u64) -> Self {
+        let SeatCounts { available, held, sold } = seats;
+        Self { inventory_id, available, held, sold, version }
+    }
+
+    pub(super) fn seats(&self) -> SeatCounts {
+        SeatCounts { available: self.available, held: self.held, sold: self.sold }
+    }
+
+    pub(super) fn to_item(&self) -> Result<Item, StoreError> {
+        write(self, summary_key(self.inventory_id), SUMMARY)
+    }
+}
+
 pub(super) fn new_shard(inventory: &Inventory, shard: u32, seats: u32) -> Result<Item, StoreError> {
     let item = ShardItem {
         number: shard,
@@ -179,5 +225,29 @@ pub(super) fn new_shard(inventory: &Inventory, shard: u32, seats: u32) -> Result
 impl Reservation {
     pub(super) fn to_item(&self) -> Result<Item, StoreError> {
         write(self, reservation_key(self.id), RSV)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_of_any_partition_names_its_event_and_no_other_item_does() {
+        let id = InventoryId::generate();
+        for shard in [0, 3, 4, 89] {
+            let key = shard_partition(id, shard);
+            assert_eq!(event_of_shard(key.as_s().unwrap(), &shard_key(shard)), Some(id), "{shard}");
+        }
+        let others = [
+            (inventory_key(id), TERMS),
+            (summary_key(id), SUMMARY),
+            (cancellation_key(id), CANCELLATION),
+            (reservation_key(boxoffice_kernel::TicketId::generate().reservation()), RSV),
+        ];
+        for (pk, sk) in others {
+            assert_eq!(event_of_shard(pk.as_s().unwrap(), sk), None, "{pk:?}");
+        }
+        assert_eq!(event_of_shard("INV#inv_1", "SHARD#000"), None);
     }
 }

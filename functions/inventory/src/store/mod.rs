@@ -8,6 +8,7 @@
 //! | `terms` | putting on sale, changing, taking off sale |
 //! | `cancellations` | cancelling an event, and how far the walk over its bookings is |
 //! | `by_hand` | seats reserved and returned by a MANAGER |
+//! | `summaries` | the sums of each event's seats, for lists |
 //! | `audit` | what `reconcile` reads and corrects |
 
 mod audit;
@@ -16,12 +17,14 @@ mod cancellations;
 mod items;
 mod read;
 pub mod seats;
+mod summaries;
 mod terms;
 
 pub use by_hand::{Moved, Origin, RequestKey, SeatsError};
 pub use cancellations::CancelError;
-pub use items::shard_partition;
+pub use items::{event_of_shard, shard_partition};
 pub use seats::{Release, Renewal, SeatGuard, shard_seed};
+pub use summaries::{Summarised, Sums};
 pub use terms::{CreateError, DeleteError, UpdateError};
 
 use aws_sdk_dynamodb::{Client, types::Put};

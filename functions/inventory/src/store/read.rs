@@ -5,7 +5,8 @@ use super::{
     items::{ON_SALE, RSV, ShardItem, TERMS, TermsItem, inventory_key, name_key, partition_key, reservation_key},
 };
 use crate::domain::{
-    Allocation, EventName, Inventory, NotForSale, Reservation, SHARDS_PER_PARTITION, Shard, VersionedTerms,
+    Allocation, EventName, Inventory, ListedInventory, NotForSale, Reservation, SHARDS_PER_PARTITION, Shard,
+    VersionedTerms,
 };
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use boxoffice_aws::{
@@ -16,9 +17,9 @@ use boxoffice_aws::{
     transaction::{self, read},
 };
 use boxoffice_kernel::{InventoryId, Quantity, TicketId, Timestamp};
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use serde::{Deserialize, de::DeserializeOwned};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The key attributes of `gsi1`, and of `gsi2`.
 const BY_TIME: [&str; 4] = ["gsi1pk", "gsi1sk", "pk", "sk"];
@@ -143,14 +144,38 @@ impl InventoryStore {
 
     /// AP-281 get the terms of events (at most 100, each once), as they are now; those of an event that is off sale as they were when it was taken off.
     pub async fn terms(&self, events: &[InventoryId]) -> Result<BTreeMap<InventoryId, VersionedTerms>, StoreError> {
-        let key = |id: &InventoryId| Item::from([("pk".into(), inventory_key(*id)), ("sk".into(), text(TERMS))]);
-        let keys = events.iter().map(key).collect();
-        let found = batch::get(&self.client, &self.table, keys, Freshness::Consistent).await?;
-        let terms = found.into_iter().map(|item| {
+        let terms = self.terms_items(events).await?.into_iter().map(|item| {
             let item: TermsItem = read("terms", item)?;
             Ok((item.id, VersionedTerms { version: item.version, terms: item.into_terms() }))
         });
         terms.collect()
+    }
+
+    async fn terms_items(&self, events: &[InventoryId]) -> Result<Vec<Item>, StoreError> {
+        let key = |id: &InventoryId| Item::from([("pk".into(), inventory_key(*id)), ("sk".into(), text(TERMS))]);
+        let keys = events.iter().map(key).collect();
+        batch::get(&self.client, &self.table, keys, Freshness::Consistent).await
+    }
+
+    /// Those of these events (at most 100) that are on sale, as lists show them. Two batches read them, however many shards they have; only of an event without a
+    /// summary, put on sale before there were any, the shards are read.
+    async fn listed(
+        &self,
+        events: &BTreeSet<InventoryId>,
+    ) -> Result<BTreeMap<InventoryId, ListedInventory>, StoreError> {
+        let events: Vec<_> = events.iter().copied().collect();
+        let (terms, summaries) = try_join(self.terms_items(&events), self.summaries(&events)).await?;
+        let (mut listed, mut without) = (BTreeMap::new(), Vec::new());
+        for item in terms.into_iter().filter(|item| !item.contains_key("deletedAt")) {
+            let terms: TermsItem = read("terms", item)?;
+            match summaries.get(&terms.id) {
+                Some(seats) => _ = listed.insert(terms.id, terms.into_listed(*seats)),
+                None => without.push(terms.id),
+            }
+        }
+        let read_whole = try_join_all(without.into_iter().map(|id| self.get(id))).await?;
+        listed.extend(read_whole.into_iter().flatten().map(|inventory| (inventory.id, inventory.listed())));
+        Ok(listed)
     }
 
     /// AP-11 find inventory by name.
@@ -165,7 +190,7 @@ impl InventoryStore {
     }
 
     /// AP-12 list inventory, newest first.
-    pub async fn list(&self, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Inventory>, ListError> {
+    pub async fn list(&self, limit: Limit, cursor: Option<Cursor>) -> Result<Page<ListedInventory>, ListError> {
         self.page(self.newest_first(), &BY_TIME, limit, position(cursor, &BY_TIME)?, |_| true).await
     }
 
@@ -185,22 +210,23 @@ impl InventoryStore {
         end: Option<Timestamp>,
         limit: Limit,
         cursor: Option<Cursor>,
-    ) -> Result<Page<Inventory>, ListError> {
-        let within = |inventory: &Inventory| {
+    ) -> Result<Page<ListedInventory>, ListError> {
+        let within = |inventory: &ListedInventory| {
             let date = inventory.terms.event_date;
             start <= date && end.is_none_or(|end| date <= end)
         };
         self.between(start, end, limit, cursor, within).await
     }
 
-    /// AP-280 list what can be booked, soonest first: what begins after `now` and has seats left.
+    /// AP-280 list what can be booked, soonest first: what begins after `now` and had seats left a moment ago.
     pub async fn list_bookable(
         &self,
         now: Timestamp,
         limit: Limit,
         cursor: Option<Cursor>,
-    ) -> Result<Page<Inventory>, ListError> {
-        self.between(now, None, limit, cursor, |inventory| inventory.is_on_sale(now) && inventory.available() > 0).await
+    ) -> Result<Page<ListedInventory>, ListError> {
+        let bookable = |inventory: &ListedInventory| inventory.is_on_sale(now) && inventory.seats.available > 0;
+        self.between(now, None, limit, cursor, bookable).await
     }
 
     /// A page of `gsi2` between two dates, with those events that are `such` now.
@@ -210,8 +236,8 @@ impl InventoryStore {
         end: Option<Timestamp>,
         limit: Limit,
         cursor: Option<Cursor>,
-        such: impl Fn(&Inventory) -> bool,
-    ) -> Result<Page<Inventory>, ListError> {
+        such: impl Fn(&ListedInventory) -> bool,
+    ) -> Result<Page<ListedInventory>, ListError> {
         // '$' follows '#', so it is after every id of that very date.
         let (start, end) = (start.to_string(), end.map_or_else(|| "~".to_owned(), |end| format!("{end}$")));
         // DynamoDB takes no position outside the range. One before it is behind us already: what is still to come moves on with time.
@@ -232,7 +258,7 @@ impl InventoryStore {
         self.page(query, &BY_DATE, limit, after, such).await
     }
 
-    /// A page of an index, with those events that are `such` now: the index finds them, the table decides. Events deleted since the index was
+    /// A page of an index, with those events that are `such`: the index finds them, terms and summaries decide. Events deleted since the index was
     /// written are skipped.
     ///
     /// The page holds at most `limit` events, and at least one where another page follows. It reads further while it is empty, and takes up to
@@ -243,8 +269,8 @@ impl InventoryStore {
         index: &[&str],
         limit: Limit,
         mut after: Option<Item>,
-        such: impl Fn(&Inventory) -> bool,
-    ) -> Result<Page<Inventory>, ListError> {
+        such: impl Fn(&ListedInventory) -> bool,
+    ) -> Result<Page<ListedInventory>, ListError> {
         /// How many steps a page takes at most to become full.
         const LOOKS: usize = 5;
         /// How many events a step looks at when the page asked for is smaller: a season of sold-out events is passed over in few steps.
@@ -253,17 +279,17 @@ impl InventoryStore {
         for look in 1.. {
             let step = if look == 1 { limit.get() } else { limit.get().max(STEP) };
             let (found, mut more) = self.entries(query.clone(), step, after.take()).await?;
-            let inventories = found.iter().map(|item| async {
-                let TermsItem { id, .. } = read("terms", item.clone())?;
-                self.get(id).await
-            });
-            for (item, inventory) in found.iter().zip(try_join_all(inventories).await?) {
+            let ids = found.iter().map(|item| read("terms", item.clone()).map(|TermsItem { id, .. }| id));
+            let ids = ids.collect::<Result<Vec<_>, _>>()?;
+            // While an index follows a change of date it may have an event twice, and a batch takes each key once.
+            let mut listed = self.listed(&ids.iter().copied().collect()).await?;
+            for (item, id) in found.iter().zip(ids) {
                 if items.len() == limit.get() {
                     more = true;
                     break;
                 }
                 after = Some(index_key(item, index));
-                items.extend(inventory.filter(&such));
+                items.extend(listed.remove(&id).filter(&such));
             }
             let Some(next) = after.as_ref().filter(|_| more) else { break };
             if items.len() == limit.get() || (look >= LOOKS && !items.is_empty()) {

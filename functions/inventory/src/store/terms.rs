@@ -2,7 +2,9 @@
 
 use super::{
     InventoryStore,
-    items::{TermsItem, inventory_key, name_key, new_shard, shard_key, shard_partition},
+    items::{
+        SUMMARY, SummaryItem, TermsItem, inventory_key, name_key, new_shard, shard_key, shard_partition, summary_key,
+    },
 };
 use crate::{
     domain::{EventName, Inventory, Revision, ShardChange, Unchangeable},
@@ -81,6 +83,7 @@ impl InventoryStore {
         let mut transaction = Transaction::new()
             .put(Guard::Name, self.take_name(inventory)?)
             .put(Guard::New, self.put_new(TermsItem::from(inventory).into_item()?)?)
+            .put(Guard::New, self.put_new(SummaryItem::new(inventory.id, inventory.seats(), 1).to_item()?)?)
             .put(Guard::New, self.events.append(&event)?);
         for shard in &inventory.shards {
             transaction =
@@ -188,6 +191,7 @@ impl InventoryStore {
             let mut transaction = Transaction::new()
                 .update((), built(terms)?)
                 .delete((), self.free_name(&inventory.terms.event_name)?)
+                .delete((), self.drop_summary(id)?)
                 .put((), self.events.append(&event)?);
             for shard in &inventory.shards {
                 let delete = Delete::builder()
@@ -203,6 +207,11 @@ impl InventoryStore {
             Ok::<_, DeleteError>(Attempt::when(written, ()))
         })
         .await
+    }
+
+    fn drop_summary(&self, id: InventoryId) -> Result<Delete, StoreError> {
+        let key = Delete::builder().table_name(&self.table).key("pk", summary_key(id)).key("sk", text(SUMMARY));
+        built(key.build())
     }
 
     fn take_name(&self, inventory: &Inventory) -> Result<Put, StoreError> {

@@ -68,6 +68,7 @@ async fn a_page_of_what_is_available_holds_at_most_what_was_asked_for() {
             let event = on_sale(&app.store, name, 1, days(u32::try_from(number).unwrap() + 1)).await;
             if name == "sold out" {
                 hold(&database, event.id, 1).await;
+                app.store.summarise(event.id).await.unwrap();
             }
         }
         assert_eq!(available(&app, "2").await, [["a", "b"], ["c", "d"]]);
@@ -85,6 +86,7 @@ async fn no_page_of_what_is_available_is_empty_while_another_follows() {
         for number in 1..=13 {
             let event = on_sale(&app.store, &format!("sold out {number}"), 1, days(number)).await;
             hold(&database, event.id, 1).await;
+            app.store.summarise(event.id).await.unwrap();
         }
         on_sale(&app.store, "last seats", 1, days(20)).await;
         assert_eq!(available(&app, "1").await, [["last seats"]]);

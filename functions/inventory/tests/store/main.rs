@@ -8,4 +8,5 @@ mod holding;
 mod lists;
 mod race;
 mod seats_by_hand;
+mod summaries;
 mod terms;

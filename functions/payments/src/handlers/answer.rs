@@ -313,6 +313,10 @@ impl From<CashierError> for Problem {
             CashierError::NotPayable(error @ NotPayable::TooLate(_)) => {
                 Self::new(Code::HoldExpired, format!("{error}."))
             }
+            CashierError::NotPayable(error @ NotPayable::SettlesTooLate(_)) => {
+                let detail = format!("{error}. Pay with another method, such as CREDIT_CARD.");
+                Self::new(Code::PaymentMethodUnavailable, detail).at("paymentMethod")
+            }
             CashierError::NotPayable(error @ NotPayable::NotPending(_)) => {
                 Self::new(Code::PaymentNotPending, format!("{error}."))
             }

@@ -91,7 +91,8 @@ fn refine(field: &str) -> Option<Code> {
         (status = 402, description = "`PAYMENT_DECLINED`: the provider will not take it"),
         (status = 404, description = "`PAYMENT_NOT_FOUND`: no such ticket"),
         (status = 409, description = "`PAYMENT_NOT_PENDING`: it was paid or ended before. `HOLD_EXPIRED`: too late. \
-            `PAYMENT_METHOD_MISMATCH`: it is to be paid in another way, and there is no token to change that")
+            `PAYMENT_METHOD_MISMATCH`: it is to be paid in another way, and there is no token to change that. \
+            `PAYMENT_METHOD_UNAVAILABLE`: the account does not take this method, or its money would arrive after the hold")
     )
 )]
 pub async fn handle<G: PaymentGateway>(app: &App<G>, request: Request) -> Result<Answer, Problem> {

@@ -54,7 +54,8 @@ pub struct Charge {
         ),
         (status = 402, description = "`PAYMENT_DECLINED`: the provider will not take it; while the seats are held, another card may be tried"),
         (status = 404, description = "`PAYMENT_NOT_FOUND`: no such payment"),
-        (status = 409, description = "`PAYMENT_NOT_PENDING`: it was paid or ended before. `HOLD_EXPIRED`: too late")
+        (status = 409, description = "`PAYMENT_NOT_PENDING`: it was paid or ended before. `HOLD_EXPIRED`: too late. \
+            `PAYMENT_METHOD_UNAVAILABLE`: the account does not take this method, or its money would arrive after the hold")
     )
 )]
 pub async fn handle<G: PaymentGateway>(app: &App<G>, request: Request) -> Result<Answer, Problem> {

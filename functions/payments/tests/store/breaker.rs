@@ -198,3 +198,29 @@ async fn a_decline_is_an_answer_and_costs_no_write() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn all_instances_together_call_the_provider_so_often_a_second_and_the_control_as_often_as_asked() {
+    for_each_dynamodb(|database| async move {
+        const CALLS: u32 = 12;
+        for (pace, is_limited) in [(1, true), (0, false)] {
+            let (provider, began) = (Provider::default(), Timestamp::now());
+            let instances = [(); 2].map(|()| guarded(&database, &provider).at_pace(pace));
+            let mut refused = 0;
+            for call in 0..CALLS {
+                match open(&instances[call as usize % 2]).await {
+                    Ok(_) => {}
+                    Err(GatewayError::NotReady(_)) => refused += 1,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            let seconds = u32::try_from(Timestamp::now().unix_seconds() - began.unix_seconds() + 1).unwrap();
+            let asked = provider.calls(Call::Open);
+            assert_eq!(asked + refused, CALLS);
+            assert!(if is_limited { asked <= seconds } else { asked == CALLS }, "{asked} calls in {seconds} s");
+            // A call refused for its pace is no sample of the breaker's.
+            assert!(matches!(store(&database).breaker().await.unwrap(), (Breaker::Closed { .. }, _)));
+        }
+    })
+    .await;
+}

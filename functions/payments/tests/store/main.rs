@@ -13,6 +13,7 @@ mod lists;
 mod payment_server;
 mod payments;
 mod provider;
+mod record;
 mod refunds;
 mod requests;
 mod reversing;

@@ -1,10 +1,10 @@
 //! A payment provider that keeps its promises (each call acts once for each payment) and whose answers get lost on cue.
 
-use boxoffice_kernel::{Amount, PaymentId};
+use boxoffice_kernel::{Amount, PaymentId, Timestamp};
 use boxoffice_payments::{
     dispute,
-    domain::{IntentId, MethodToken, NextAction, Payment},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    domain::{IntentId, MethodToken, NextAction, Payment, ProviderEventId},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
 };
 use std::{
@@ -28,6 +28,7 @@ pub(crate) enum Call {
     Look,
     Cancel,
     Moved,
+    Record,
     Refund,
 }
 
@@ -336,6 +337,18 @@ impl PaymentGateway for Provider {
             let of_it = books.refunds.iter().filter(|(of, _)| of == intent);
             let disputes = books.disputes.iter().filter(|(of, _)| of == intent).map(|(_, seen)| seen.clone());
             Moved { refunds: of_it.map(|(_, seen)| seen.clone()).rev().collect(), disputes: disputes.collect() }
+        })
+        .await
+    }
+
+    /// An entry a page, so that every reading pages: whatever moved, whoever moved it, however long ago.
+    async fn record(&self, _: Timestamp, after: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
+        self.act(Call::Record, |books| {
+            let moved = books.refunds.iter().map(|(of, _)| of).chain(books.disputes.iter().map(|(of, _)| of));
+            let moved: Vec<_> = moved.cloned().collect();
+            let place = after.map_or(0, |id| id.to_string().trim_start_matches("evt_").parse::<usize>().unwrap() + 1);
+            let next = (place + 1 < moved.len()).then(|| format!("evt_{place}").parse().unwrap());
+            Record { intents: moved.get(place).cloned().into_iter().collect(), next }
         })
         .await
     }

@@ -232,6 +232,11 @@ async fn a_payment_is_shown_or_charged_by_what_the_caller_sends() {
             (owner, json!({ "amount": 0, "paymentMethodToken": "pm_card" }), Some(Code::InvalidAmount)),
             (owner, json!({ "userId": UserId::generate() }), Some(Code::Forbidden)),
             (owner, json!({ "paymentMethod": "PAYPAL" }), Some(Code::PaymentMethodMismatch)),
+            (
+                owner,
+                json!({ "paymentMethod": "BANK_TRANSFER", "paymentMethodToken": "pm_sepa" }),
+                Some(Code::PaymentMethodUnavailable),
+            ),
             (caller(UserId::generate(), Role::User), json!({ "paymentMethodToken": "pm_card" }), Some(Code::Forbidden)),
         ] {
             assert_eq!(create(caller, more.clone()).await, expected, "{more}");

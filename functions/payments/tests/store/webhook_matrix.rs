@@ -225,22 +225,15 @@ impl Cell<'_> {
     async fn by_events(&self) -> i64 {
         #[expect(clippy::cast_possible_truncation, reason = "cents")]
         let cents = |amount: &Value| (amount.as_f64().unwrap() * 100.0).round() as i64;
-        let (mut sum, mut pending) = (0, BTreeSet::new());
+        let mut sum = 0;
         for event in self.database.events_of(self.payment.id).await {
             let data = event.data();
-            let refund = || data["refundId"].to_string();
             sum += match event.event_type.as_str() {
                 "PaymentCompleted" => cents(&data["amount"]),
-                "PaymentRefundPending" => {
-                    pending.insert(refund());
+                "PaymentRefundPending" => -cents(&data["refundAmount"]),
+                "PaymentRefunded" | "PaymentPartlyRefunded" if data["paidFrom"] == "ACCOUNT" => {
                     -cents(&data["refundAmount"])
                 }
-                "PaymentRefunded" | "PaymentPartlyRefunded"
-                    if pending.contains(&refund()) || data["refundReason"] == dispute::LOST =>
-                {
-                    0
-                }
-                "PaymentRefunded" | "PaymentPartlyRefunded" => -cents(&data["refundAmount"]),
                 "PaymentRefundFailed" if data["cameBack"] == true => cents(&data["refundAmount"]),
                 "PaymentDisputed" => -cents(&data["disputeAmount"]),
                 "PaymentDisputeClosed" if data["outcome"] == "WON" => cents(&data["disputeAmount"]),

@@ -14,8 +14,8 @@ use boxoffice_kernel::{Amount, Currency, Fingerprint, InventoryId, Money, Quanti
 use boxoffice_payments::{
     Instruction, PaymentStore,
     cashier::Cashier,
-    domain::{IntentId, Method, MethodToken, Payment, Tried},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Returned, Seen},
+    domain::{IntentId, Method, MethodToken, Payment, ProviderEventId, Tried},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
 };
 use boxoffice_reconciliation::{
@@ -24,6 +24,7 @@ use boxoffice_reconciliation::{
     reconciler::{Found, Outcome, Part, Reconciler, Run, Scope},
     report::{Findings, Successor},
 };
+use boxoffice_reporting::{Projector, ViewStore};
 use boxoffice_runtime::Metrics;
 use boxoffice_saga::{SagaStore, store::TicketFacts};
 use boxoffice_testing::{Database, Listener, Table, trace};
@@ -96,6 +97,13 @@ impl PaymentGateway for Provider {
         Ok(Moved::default())
     }
 
+    async fn record(&self, _: Timestamp, _: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
+        match *self.0.lock().unwrap() {
+            Says::Nothing => Err(GatewayError::Unavailable("no answer".into())),
+            _ => Ok(Record::default()),
+        }
+    }
+
     async fn refund(&self, _: &Payment, _: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
         let (id, ours) = (format!("re_{}", refund.id).parse().unwrap(), Some((refund.id, refund.attempt)));
         let seen = |state| refund::Seen { id, ours, amount: refund.amount, state, failure_reason: None };
@@ -135,7 +143,8 @@ impl House {
         let inventory = InventoryStore::new(client.clone(), database.table(Table::Inventory), events.clone());
         let tickets = TicketStore::new(client.clone(), database.table(Table::Tickets), events.clone());
         let payments = PaymentStore::new(client.clone(), database.table(Table::Payments), events);
-        let sagas = SagaStore::new(client, database.table(Table::Sagas));
+        let sagas = SagaStore::new(client.clone(), database.table(Table::Sagas));
+        let views = ViewStore::new(client, database.table(Table::Views));
         let provider = Provider(Arc::new(Mutex::new(Says::Cancelled)));
         let saga = aws_sdk_sfn::Client::new(&Listener::default().sdk_config());
         let cashier = Cashier::new(payments.clone(), provider.clone(), saga);
@@ -145,6 +154,7 @@ impl House {
             tickets: tickets.clone(),
             payments: payments.clone(),
             sagas: sagas.clone(),
+            views,
             cashier: cashier.clone(),
             grace: Grace::seconds(GRACE_SECONDS),
         };
@@ -264,7 +274,15 @@ impl House {
         self.reconciled(Scope::All, now).await
     }
 
+    /// Has the read models know all events that there are.
+    pub(crate) async fn project(&self) {
+        let views = ViewStore::new(self.database.client(), self.database.table(Table::Views));
+        let events = self.database.table(Table::Events);
+        Projector::new(views).rebuild(&self.database.client(), events, |_| {}).await.unwrap();
+    }
+
     async fn reconciled(&self, scope: Scope, now: Timestamp) -> Vec<String> {
+        self.project().await;
         let (mut found, mut part, mut cursor) = (Vec::<Found>::new(), Some(Part::first(scope)), None);
         while let Some(this) = part {
             let page = self.reconciler().bookings(this, cursor, &run(), now).await.unwrap();

@@ -1,12 +1,14 @@
 //! A settled booking is proven once and read no more, until it is written again.
 
 use crate::fixture::{House, NOTHING, entry, facts, later, run};
+use aws_sdk_dynamodb::types::AttributeValue;
 use boxoffice_aws::{
     Journal,
     journal::{Step, StepStatus},
 };
-use boxoffice_kernel::{InventoryId, Timestamp};
+use boxoffice_kernel::{Amount, InventoryId, Timestamp};
 use boxoffice_reconciliation::reconciler::{Part, Scope};
+use boxoffice_reporting::store::Progress;
 use boxoffice_saga::store::CallOff;
 use boxoffice_testing::{Database, Meter, Table, for_each_dynamodb, trace};
 use boxoffice_tickets::domain::{CancellationReason, Ticket};
@@ -33,8 +35,22 @@ impl House {
         self.journal(ticket, Step::CancelTicket).await;
     }
 
+    /// Adds to a paid payment's amount, as no code of ours would.
+    async fn payment_grows(&self, ticket: &Ticket) {
+        let update = self.database.client().update_item().table_name(self.database.table(Table::Payments));
+        update
+            .key("pk", AttributeValue::S(format!("PAY#{}", ticket.id.payment())))
+            .key("sk", AttributeValue::S("PAYMENT".into()))
+            .update_expression("ADD amountMinor :more")
+            .expression_attribute_values(":more", AttributeValue::N("100".into()))
+            .send()
+            .await
+            .unwrap();
+    }
+
     /// How many bookings a run reads, and how many of them it proves, as of then.
     async fn run_of(&self, scope: Scope, now: Timestamp) -> (usize, usize) {
+        self.project().await;
         let (mut checked, mut proven, mut part) = (0, 0, Some(Part::first(scope)));
         let mut cursor = None;
         while let Some(this) = part {
@@ -187,6 +203,44 @@ async fn a_pool_that_is_not_what_its_tickets_add_up_to_is_made_right() {
         assert_eq!(house.bookings(later()).await, ["POOL_WRONG repaired"]);
         let right = house.tickets.pool(ticket.user_id, event).await.unwrap();
         assert_eq!((right.held, right.taken), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_does_not_say_what_the_payment_says_is_left_to_people() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let event = house.on_sale(20).await;
+        let ticket = house.sold(event).await;
+        house.project().await;
+        house.payment_grows(&ticket).await;
+        // Read models that have heard of nothing since are late, and accuse nobody.
+        let first = Part::first(Scope::All);
+        let reconciler = house.reconciler();
+        let late = reconciler.bookings(first, None, &run(), later()).await.unwrap();
+        assert_eq!((late.proven, late.found.len()), (0, 0), "{late:?}");
+        let heard = Progress { occurred_at: Timestamp::now(), projected_at: Timestamp::now() };
+        reconciler.views.note(&heard).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(house.audit(later()).await, ["LEDGER_WRONG left"]);
+        }
+        assert_eq!(house.run_of(Scope::Moved, later()).await.1, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refund_is_in_the_ledger_and_proven() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let event = house.on_sale(20).await;
+        let ticket = house.sold(event).await;
+        let (id, part) = (ticket.id.payment(), Amount::from_minor(1000).unwrap());
+        house.cashier.refund_part(id, id.refund("part"), part, "asked for", &trace()).await.unwrap();
+        assert_eq!(house.run_of(Scope::Moved, later()).await.1, 1);
+        let balances = house.reconciler().views.balances(ticket.user_id, ticket.id).await.unwrap();
+        assert_eq!((balances.provider_clearing, balances.refund), (3990, 1000));
     })
     .await;
 }

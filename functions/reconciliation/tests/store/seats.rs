@@ -2,7 +2,10 @@
 
 use crate::fixture::{House, run};
 use boxoffice_aws::{Freshness, transaction::Written};
-use boxoffice_inventory::counters::{Discrepancy, Holdings};
+use boxoffice_inventory::{
+    counters::{Discrepancy, Holdings},
+    domain::SeatCounts,
+};
 use boxoffice_kernel::{InventoryId, Quantity, Timestamp};
 use boxoffice_reconciliation::reconciler::Scope;
 use boxoffice_testing::{for_each_dynamodb, trace};
@@ -42,6 +45,25 @@ async fn seats_that_moved_in_every_way_add_up() {
 
         assert_eq!((checked.events, checked.found), (1, Vec::new()));
         assert_eq!(database.history(event).await, ["InventoryCreated"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_summary_that_is_behind_its_seats_is_written_anew_and_no_finding() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let (sold, quiet) = (house.on_sale(250).await, house.on_sale(10).await);
+        house.booked(sold, 3).await;
+        house.confirmed(sold, 2).await;
+        let summaries = async || house.inventory.summaries(&[sold, quiet]).await.unwrap();
+        let before = summaries().await;
+        assert_eq!(before[&sold].available, 250, "no stream is read here");
+
+        assert_eq!(house.seats().await, NOTHING);
+        let after = summaries().await;
+        assert_eq!(after[&sold], SeatCounts { available: 245, held: 3, sold: 2 });
+        assert_eq!(after[&quiet], before[&quiet]);
     })
     .await;
 }

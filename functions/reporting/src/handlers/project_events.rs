@@ -4,8 +4,8 @@
 //! |---|---|
 //! | trigger | the event store's stream |
 //! | reads | the epochs (AP-120), bookings (AP-121) |
-//! | writes | bookings and sales (AP-122), events on sale (AP-123), closed lists (AP-124), progress (AP-125); the dead-letter queue, for what is no event |
-//! | safe to repeat | a booking that knows what an event tells does not change; a failed batch comes again whole |
+//! | writes | bookings and sales (AP-122), the ledger (AP-560), events on sale (AP-123), closed lists (AP-124), progress (AP-125); the dead-letter queue, for what is no event |
+//! | safe to repeat | a booking that knows what an event tells does not change, and an entry of the ledger is put once; a failed batch comes again whole |
 
 use crate::{Projector, store_from_env};
 use aws_lambda_events::event::dynamodb::Event;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod fixture;
+mod ledger;
 mod listing;
 mod projecting;
 mod rebuilding;

@@ -5,6 +5,7 @@
 //! | trigger | `GET /shop/session`, `POST /shop/session`, `POST /shop/account`, `GET` and `POST /shop/session/renewal`, `POST /shop/session/end` |
 //! | reads | as login, create-user, refresh-session and logout |
 //! | writes | as these |
+//! | calls | as request-email-verification, after a registration |
 //! | emits | `UserCreated` |
 //! | safe to repeat | as these; a renewal within a minute gives the same tokens again, as two tabs need |
 
@@ -15,7 +16,7 @@ use crate::{
     frame::{Audience, Frame},
     pages::{SessionPage, SessionValues},
     texts::fill,
-    visitor::{Visitor, encoded, onward, reader},
+    visitor::{Visitor, bearer, encoded, onward, page_of, reader, without_session},
 };
 use boxoffice_runtime::{
     Code, Problem,
@@ -25,7 +26,8 @@ use boxoffice_runtime::{
 };
 use boxoffice_users::{
     Doorkeeper, LoginStores, Registration, SessionStore,
-    handlers::{create_user, login, logout, refresh_session},
+    handlers::{create_user, login, logout, refresh_session, request_email_verification},
+    mail::MailFunction,
     password::MIN_LENGTH,
     push::PushApplication,
 };
@@ -44,6 +46,7 @@ pub struct Entrance {
     registration: Registration,
     push: PushApplication,
     sessions: SessionStore,
+    mail: MailFunction,
 }
 
 impl Entrance {
@@ -59,12 +62,18 @@ impl Entrance {
             registration: Registration::from_env()?,
             push: PushApplication::from_env()?,
             sessions: boxoffice_users::sessions_from_env()?,
+            mail: boxoffice_users::mail_from_env()?,
         })
     }
 }
 
 /// Where a log-in leads that came from nowhere.
 const HOME: &str = "orders";
+
+/// The notices of a log-in page that a reader was sent to: because a call needs a recent log-in, or because every session has ended.
+pub(super) const AGAIN: &str = "again";
+pub(super) const PASSWORD_CHANGED: &str = "password";
+pub(super) const FACTOR_REMOVED: &str = "factor";
 
 /// Answers with the page, or with where the reader goes on.
 pub async fn handle(entrance: &Entrance, request: Request) -> Answer {
@@ -78,9 +87,10 @@ async fn admitted(entrance: &Entrance, request: &Request, frame: Frame) -> Resul
         (&Method::GET, "/shop/session") => {
             let parameters = request.query_string_parameters();
             let to = parameters.first("to").and_then(onward).unwrap_or(HOME);
+            let notice = parameters.first("notice").unwrap_or_default();
             match Visitor::of(&entrance.gate, request).await? {
-                Visitor::Known(_) => Ok(frame.see(to)),
-                _ => entry(request, frame, to, SessionValues::default(), StatusCode::OK),
+                Visitor::Known(_) if notice != AGAIN => Ok(frame.see(to)),
+                _ => entry(request, frame, to, notice, SessionValues::default(), StatusCode::OK),
             }
         }
         (&Method::POST, "/shop/session") => {
@@ -107,17 +117,28 @@ fn entry(
     request: &Request,
     mut frame: Frame,
     to: &str,
+    notice: &str,
     values: SessionValues,
     status: StatusCode,
 ) -> Result<Answer, Problem> {
     let secret = frame.secret(request)?;
-    let title = frame.t.session_title;
-    let frame = frame.page(title, format!("session?to={}", encoded(to)));
+    let (t, is_again) = (frame.t, notice == AGAIN);
+    let title = if is_again { t.log_in } else { t.session_title };
+    let notice = match notice {
+        AGAIN => Some((AGAIN, t.log_in_again)),
+        PASSWORD_CHANGED => Some((PASSWORD_CHANGED, t.password_changed)),
+        FACTOR_REMOVED => Some((FACTOR_REMOVED, t.factor_removed)),
+        _ => None,
+    };
+    let parameter = notice.map(|(name, _)| format!("&notice={name}")).unwrap_or_default();
+    let frame = frame.page(title, format!("session?to={}{parameter}", encoded(to)));
     let page = SessionPage {
         token: secret.token(None),
         to: to.to_owned(),
         values,
-        password_hint: fill(frame.t.password_hint, "n", &MIN_LENGTH.to_string()),
+        password_hint: fill(t.password_hint, "n", &MIN_LENGTH.to_string()),
+        notice: notice.map(|(_, text)| text),
+        is_again,
         frame: &frame,
     };
     Ok(frame.answer(status, &page))
@@ -148,7 +169,8 @@ async fn log_in(entrance: &Entrance, request: &Request, frame: Frame, form: &For
             };
             let asks_code = field == Some("code");
             let values = SessionValues { username: username.to_owned(), asks_code, ..SessionValues::default() };
-            entry(request, frame.fault(field, text), to, values, problem.code.status())
+            let notice = if form.text("again").is_empty() { "" } else { AGAIN };
+            entry(request, frame.fault(field, text), to, notice, values, problem.code.status())
         }
     }
 }
@@ -194,7 +216,12 @@ async fn register(entrance: &Entrance, request: &Request, frame: Frame, form: &F
     });
     let call = Call::new(request, Method::POST, "/users", None).body(user).request()?;
     match create_user::handle(&entrance.registration, &entrance.push, call).await {
-        Ok(_) => started(&frame, to, &tokens(entrance, request, &username, password, "").await?),
+        Ok(_) => {
+            let tokens = tokens(entrance, request, &username, password, "").await?;
+            send_code(entrance, request, &tokens).await;
+            // Somebody who is buying goes on with that, since seats do not wait.
+            started(&frame, if to == HOME { "verification" } else { to }, &tokens)
+        }
         Err(problem) => {
             let t = frame.t;
             let (field, text) = match (problem.code, problem.field.as_deref()) {
@@ -205,8 +232,20 @@ async fn register(entrance: &Entrance, request: &Request, frame: Frame, form: &F
                 (code, _) if code.status().is_server_error() => (None, t.error_busy),
                 _ => (None, t.error_other),
             };
-            entry(request, frame.fault(field, text), to, values, problem.code.status())
+            entry(request, frame.fault(field, text), to, "", values, problem.code.status())
         }
+    }
+}
+
+/// Has a code sent to the address of a new account. The account is there either way, and the page that takes the code sends another.
+async fn send_code(entrance: &Entrance, request: &Request, tokens: &Tokens) {
+    let sent = async {
+        let caller = bearer(&entrance.gate, &tokens.access_token).await?;
+        let call = Call::new(request, Method::POST, "/users/me/email-verification", Some(caller)).request()?;
+        request_email_verification::handle(&entrance.mail, call).await
+    };
+    if let Err(problem) = sent.await {
+        tracing::warn!(code = ?problem.code, user_id = %tokens.user.id, "no code was sent to the address of a new account");
     }
 }
 
@@ -249,18 +288,8 @@ async fn renew(entrance: &Entrance, request: &Request, frame: &Frame) -> Result<
             Ok(renewed(onwards, &tokens))
         }
         Err(problem) if problem.code.status().is_server_error() => Err(problem),
-        Err(_) => {
-            // A page can be opened again; what took a form cannot.
-            let back = to.strip_suffix("/payment").or_else(|| to.strip_suffix("/cancellation")).unwrap_or(to);
-            Ok(without_session(frame.see(&format!("session?to={}", encoded(back)))))
-        }
+        Err(_) => Ok(without_session(frame.see(&format!("session?to={}", encoded(page_of(to)))))),
     }
-}
-
-fn without_session(answer: Answer) -> Answer {
-    [Cookie::Access, Cookie::Refresh, Cookie::Form]
-        .into_iter()
-        .fold(answer, |answer, cookie| answer.with_header("set-cookie", cookie.removed()))
 }
 
 async fn end(entrance: &Entrance, request: &Request, frame: &Frame, form: &Form) -> Result<Answer, Problem> {

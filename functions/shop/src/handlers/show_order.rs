@@ -141,7 +141,8 @@ async fn orders(desk: &Desk, request: &Request, mut frame: Frame, caller: Caller
     let secret = frame.secret(request)?;
     let me = Call::new(request, Method::GET, "/users/me", Some(caller)).request()?;
     let me: User = read(&get_me::handle(&desk.users, me).await?)?;
-    let next = request.query_string_parameters().first("next").map(ToOwned::to_owned);
+    let parameters = request.query_string_parameters();
+    let next = parameters.first("next").map(ToOwned::to_owned);
     let call = Call::new(request, Method::GET, "/tickets/user/{userId}", Some(caller)).path("userId", caller.user_id);
     let call = call.query("next", next).request()?;
     let found: List<Ticket> = read(&list_tickets_by_user::handle(&desk.tickets, call).await?)?;
@@ -150,6 +151,8 @@ async fn orders(desk: &Desk, request: &Request, mut frame: Frame, caller: Caller
     let page = OrdersPage {
         token: secret.token(session_of(Some(&caller))),
         who: signed_in(&frame, &format!("{} ({})", me.first_name, me.email)),
+        notice: (parameters.first("notice") == Some(VERIFIED)).then_some(frame.t.verified),
+        unverified: me.unverified().map(|address| fill(frame.t.unverified, "email", address)),
         rows: found.items.iter().map(|ticket| Row::of(&frame, ticket)).collect(),
         more: found.next.map(|next| frame.to(&format!("orders?next={}", encoded(&next)))),
         frame: &frame,
@@ -258,6 +261,9 @@ fn order_page(
 
 /// The notice of a page that its buyer was sent to so as to go on to their bank.
 pub(super) const AT_BANK: &str = "bank";
+
+/// The notice of a page that its reader came to by verifying their address.
+pub(super) const VERIFIED: &str = "verified";
 
 /// The last thing that went wrong: the notice that another page sent along, or the decline of the last card.
 fn said(frame: &Frame, stage: &Stage, notice: &str) -> Option<&'static str> {

@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | `GET /shop`, `GET /shop/events/{id}`, `GET /shop/assets/{file}`; for other paths below `/shop/` the page that says so |
-//! | reads | as list-available-inventory (AP-280, AP-10) and get-inventory (AP-10) |
+//! | reads | as list-available-inventory (AP-280, AP-281, AP-540) and get-inventory (AP-10) |
 
 use crate::{
     api::{Call, Event, List, read},

@@ -42,6 +42,12 @@ texts! {
     error_gone, error_price, error_limit, error_credentials, error_attempts, error_suspended,
     second_factor, error_code_missing, error_code,
     error_password, error_email, error_first_name, error_last_name, error_username, error_other, error_busy,
+    account, verify_title, verify_lead, verify, unverified, verified, no_mail, no_mail_text, send_again, code_sent,
+    code, error_proof, error_email_taken, forgotten, forgotten_title, forgotten_lead, send_code, reset_title,
+    reset_lead, new_password, change_password, another_code, password_changed, log_in_again, factor_title,
+    factor_lead, factor_begin_text, factor_begin, factor_remove, factor_remove_text, factor_remove_now,
+    factor_removed, error_factor_there, error_factor_none, error_factor_over, enrol_title, enrol_lead, enrol_picture,
+    enrol_key, enrol_code, enrol_confirm, error_first_code, recovery_title, recovery_lead, recovery_after,
     missing_title, missing_text, forged_title, forged_text, failed_title, failed_text, reference,
 }
 

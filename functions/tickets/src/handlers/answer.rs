@@ -152,6 +152,10 @@ impl From<BookError> for Problem {
             BookError::Deleted => Self::new(Code::TicketNotFound, format!("{error}.")),
             BookError::TotalTooLarge(_) => Self::new(Code::TotalTooLarge, format!("{error}.")).at("quantity"),
             BookError::PriceChanged { .. } => Self::new(Code::PriceChanged, format!("{error}.")).at("expectedTotal"),
+            BookError::SettlesTooLate(_) => {
+                let detail = format!("{error}. Choose another method, such as CREDIT_CARD.");
+                Self::new(Code::PaymentMethodUnavailable, detail).at("paymentMethod")
+            }
             BookError::LimitExceeded(error) => {
                 Self::new(Code::PurchaseLimitExceeded, sentence(&error.to_string())).at("quantity")
             }

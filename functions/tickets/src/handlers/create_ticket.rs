@@ -195,7 +195,8 @@ fn refine(field: &str) -> Option<Code> {
             description = "`INVENTORY_UNAVAILABLE`: not that many seats are left; `SALES_CLOSED`: the event has begun; \
                            `EVENT_CANCELLED`: its organiser cancelled it; \
                            `PRICE_CHANGED`: the seats cost something else than `expectedTotal`; `PURCHASE_LIMIT_EXCEEDED`: \
-                           the buyer would have more than the event's terms allow"
+                           the buyer would have more than the event's terms allow; \
+                           `PAYMENT_METHOD_UNAVAILABLE`: the money would arrive after the hold"
         ),
         (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`: the caller used this key for another booking"),
     )

@@ -60,6 +60,21 @@ async fn a_ticket_has_its_payment_from_the_moment_it_is_booked() {
 }
 
 #[tokio::test]
+async fn a_method_whose_money_arrives_after_the_hold_is_refused_and_nothing_is_booked() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        for token in [None, Some("pm_sepa".parse().unwrap())] {
+            let instruction = Some(Instruction { method: Method::BankTransfer, token });
+            let refused = office.book(&Order { instruction, ..order(event.id, 2) }, &fresh_key()).await;
+            assert!(matches!(refused, Err(BookError::SettlesTooLate(_))), "{refused:?}");
+        }
+        assert_eq!(database.seats(event.id).await.counts(), (10, 0, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_booking_gathered_from_as_many_shards_as_an_order_has_seats_fits_into_one_transaction() {
     for_each_dynamodb(|database| async move {
         let office = BoxOffice::new(&database);
