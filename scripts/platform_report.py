@@ -60,6 +60,16 @@ def shapes_refusals() -> bool:
     return False
 
 
+def hands_on_any_bytes() -> bool:
+    """A body that is no UTF-8, which a function refuses."""
+    url = deployment.read_stack()["apiUrl"] + "/users/login"
+    try:
+        LOOPBACK.open(urllib.request.Request(url, b"\xff", {"Content-Type": "application/json"}), timeout=30).close()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code == 400
+    return False
+
+
 def archives() -> bool:
     import boto3
 
@@ -103,8 +113,10 @@ def logs_requests() -> bool:
 
 
 SHAPES_REFUSALS = "The gateway's own refusals have the form that the template gives them"
+HANDS_ON_ANY_BYTES = "A body that is no UTF-8 reaches a function"
 PROBES = [
     Probe(SHAPES_REFUSALS, "no test of the gateway's own refusals means anything", shapes_refusals),
+    Probe(HANDS_ON_ANY_BYTES, "that a function refuses such a body, where the gateway fails on it", hands_on_any_bytes),
     Probe("The gateway throttles", "that a caller who comes too often is answered 429 by the gateway", throttles),
     Probe(
         "The gateway writes its access log",
