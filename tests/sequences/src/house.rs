@@ -627,6 +627,12 @@ impl House {
         items.iter().map(|item| detail(item).unwrap_or_else(|| panic!("an event without a detail: {item:?}"))).collect()
     }
 
+    /// The execution that claimed a booking.
+    pub async fn holder(&self, ticket: TicketId) -> Option<String> {
+        let saga = self.item(Table::Sagas, format!("SAGA#{ticket}"), "SAGA").await?;
+        saga.get("executionArn")?.as_s().ok().cloned()
+    }
+
     /// Where the booking's saga is, by its journal.
     pub async fn saga_status(&self, ticket: TicketId) -> Option<boxoffice_saga::domain::Status> {
         self.sagas.get(ticket).await.expect("an answer").map(|saga| saga.status())

@@ -69,9 +69,15 @@ struct Wire {
 /// The requests of a call that each wait until they are let go.
 #[derive(Debug, Default)]
 struct Gates {
-    waiting: Mutex<Vec<oneshot::Sender<Option<Mishap>>>>,
+    waiting: Mutex<Vec<Waiting>>,
     going: AtomicUsize,
     is_dead: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    writes: bool,
+    go: oneshot::Sender<Option<Mishap>>,
 }
 
 #[derive(Debug, Clone)]
@@ -106,7 +112,7 @@ impl Wire {
 pub(crate) async fn send<T>(writes: bool, act: impl Future<Output = T>, lost: impl FnOnce() -> T) -> T {
     let wire = match WIRE.try_with(Scope::clone) {
         Ok(Scope::One(wire)) => wire,
-        Ok(Scope::Every(gates)) => return gates.send(act, lost).await,
+        Ok(Scope::Every(gates)) => return gates.send(writes, act, lost).await,
         Err(_) => return act.await,
     };
     let counts = writes || matches!(wire.event, Event::HeldUp);
@@ -175,16 +181,16 @@ pub async fn overtaken<T, U>(at: usize, call: impl Future<Output = T>, other: im
 }
 
 impl Gates {
-    fn waiting(&self) -> MutexGuard<'_, Vec<oneshot::Sender<Option<Mishap>>>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         let mut waiting = self.waiting.lock().expect("a test that has not panicked");
         // A call that gives up one of its requests drops it.
-        waiting.retain(|request| !request.is_closed());
+        waiting.retain(|request| !request.go.is_closed());
         waiting
     }
 
-    async fn send<T>(&self, act: impl Future<Output = T>, lost: impl FnOnce() -> T) -> T {
+    async fn send<T>(&self, writes: bool, act: impl Future<Output = T>, lost: impl FnOnce() -> T) -> T {
         let (go, goes) = oneshot::channel();
-        self.waiting().push(go);
+        self.waiting().push(Waiting { writes, go });
         let answer = match goes.await {
             Ok(None) => act.await,
             Ok(Some(Mishap::AnswerLost)) => {
@@ -228,11 +234,18 @@ impl<'a, T> Gated<'a, T> {
         self.gates.waiting().len()
     }
 
+    /// The places of those that only read.
+    pub(crate) fn reads(&self) -> Vec<usize> {
+        let waiting = self.gates.waiting();
+        let reads = waiting.iter().enumerate().filter(|(_, request)| !request.writes);
+        reads.map(|(place, _)| place).collect()
+    }
+
     /// Lets the request at this place go, to its end or into a mishap.
     pub(crate) fn let_go(&self, place: usize, mishap: Option<Mishap>) {
         let request = self.gates.waiting().remove(place);
         self.gates.going.fetch_add(1, Ordering::SeqCst);
-        request.send(mishap).expect("a request that waits");
+        request.go.send(mishap).expect("a request that waits");
     }
 
     /// Goes on until it has ended, or each request that it has sent waits. `Some` with its answer when it has ended; with none when its process died.

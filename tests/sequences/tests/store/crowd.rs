@@ -36,7 +36,10 @@ async fn play(database: &Database, crowd: Crowd, flaw: Option<Flaw>) -> Result<P
     let database = database.clone();
     let r = spawn_blocking(move || crowd.play(&database, flaw)).await.unwrap();
     static N: AtomicU64 = AtomicU64::new(0);
-    let c = match &r { Ok(p) => p.choices.join("\n"), Err(f) => format!("{}\n{}", f.choices.join("\n"), f.broken) };
+    let c = match &r {
+        Ok(p) => p.choices.join("\n"),
+        Err(f) => format!("{}\n{}", f.choices.join("\n"), f.broken),
+    };
     std::fs::write(format!("/tmp/crowd/log{}", N.fetch_add(1, Ordering::SeqCst)), c).unwrap();
     r
 }
