@@ -6,20 +6,26 @@
 use crate::{
     domain::{ATTEMPTS, IllegalTransition, IntentId, Method, MethodToken, NotPayable, Payment, Status, Tried},
     events::RefundedBy,
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
+    gateway::{
+        CalledOff, Cancellation, Charge, GatewayError, Line, Moved, Opened, PaymentGateway, Record, Returned, Seen,
+    },
     refund::{AskAgain, Fact, NotACase, NotRefundable, Refund, State},
-    store::{Instruction, PaymentStore},
+    store::{Instruction, PaymentStore, Reading},
 };
 use boxoffice_aws::{
     StoreError,
     transaction::{Attempt, ROUNDS, Written, until_current},
 };
 use boxoffice_kernel::{Actor, Amount, PaymentId, RefundId, Refusal, Timestamp, Trace};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of the provider's record is read when nobody has read it before: a day.
 const RECORD_SECONDS: u32 = 86_400;
 /// How much is read again: a record may list what happened a little late.
 const RECORD_OVERLAP_SECONDS: u32 = 600;
+
+/// How long a payment and the provider's word for it must rest before they are compared.
+const STATEMENT_REST_SECONDS: u32 = 900;
 
 /// Charges, reverses and expires payments.
 #[derive(Debug, Clone)]
@@ -59,6 +65,30 @@ pub enum CashierError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A payment and the provider's word for how much of its money is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The payment.
+    pub payment: Payment,
+    /// How much of its money the provider has, in minor units.
+    pub provider: i64,
+}
+
+/// A statement that was compared with payments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// The period, its end the first instant after it; none when time was up before its end.
+    pub whole: Option<(Timestamp, Timestamp)>,
+    /// The payments that the statement is about.
+    pub payments: BTreeSet<PaymentId>,
+    /// Those of which the provider has another sum.
+    pub differing: Vec<Comparison>,
+}
+
+fn signed(minor: u64) -> i64 {
+    i64::try_from(minor).unwrap_or(i64::MAX)
 }
 
 impl Cashier<crate::Provider> {
@@ -350,7 +380,7 @@ impl<G: PaymentGateway> Cashier<G> {
     /// When there is no answer; then it may be called again.
     pub async fn read_record(&self, until: Timestamp, trace: &Trace) -> Result<Vec<Payment>, CashierError> {
         let started = Timestamp::now();
-        let through = self.store.record_read_through().await?;
+        let through = self.store.read_through(Reading::Record).await?;
         let since =
             through.map_or(started.minus_seconds(RECORD_SECONDS), |it| it.minus_seconds(RECORD_OVERLAP_SECONDS));
         let (mut changed, mut after) = (Vec::new(), None);
@@ -361,12 +391,95 @@ impl<G: PaymentGateway> Cashier<G> {
                 changed.extend(settled.filter(|payment| payment.updated_at >= started));
             }
             if next.is_none() {
-                self.store.note_record_read(started).await?;
+                self.store.note_read(Reading::Record, started).await?;
                 break;
             }
             after = next;
         }
         Ok(changed)
+    }
+
+    /// Compares the account's statement with the payments that it is about, from where it was read last up to a time that is long enough ago for both to be settled. A
+    /// payment that moved since is passed over: the move is on a later statement. Whatever is not read by `until` is read by the next call.
+    ///
+    /// # Errors
+    /// When there is no answer; then it may be called again.
+    pub async fn read_statement(&self, now: Timestamp, until: Timestamp) -> Result<Compared, CashierError> {
+        let to = now.minus_seconds(STATEMENT_REST_SECONDS);
+        let through = self.store.read_through(Reading::Statement).await?.unwrap_or(to.minus_seconds(RECORD_SECONDS));
+        let from = through.minus_seconds(RECORD_OVERLAP_SECONDS);
+        let mut lines: BTreeMap<String, Vec<Line>> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self.gateway.statement(from, to, after.as_ref()).await?;
+            for line in page.lines {
+                lines.entry(line.intent.to_string()).or_default().push(line);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+            if Timestamp::now() >= until {
+                return Ok(Compared::default());
+            }
+        }
+        let mut compared = Compared::default();
+        for lines in lines.values() {
+            if Timestamp::now() >= until {
+                return Ok(compared);
+            }
+            if let Some(comparison) = self.compare(lines).await? {
+                compared.payments.insert(comparison.payment.id);
+                if comparison.provider != comparison.payment.at_provider() && comparison.payment.updated_at < to {
+                    compared.differing.push(comparison);
+                }
+            }
+        }
+        compared.whole = Some((through, to));
+        Ok(compared)
+    }
+
+    /// Notes that the statement was read, and compared, up to there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn note_statement_read(&self, through: Timestamp) -> Result<(), StoreError> {
+        self.store.note_read(Reading::Statement, through).await.map(|_| ())
+    }
+
+    /// A charge that the provider does not know of; nothing where it does.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn uncharged(&self, id: PaymentId) -> Result<Option<Comparison>, CashierError> {
+        let payment = self.load(id).await?;
+        let seen = match &payment.intent {
+            Some(intent) => self.gateway.look(intent).await?,
+            None => None,
+        };
+        let is_charged = seen.is_some_and(|seen| seen.charge == Charge::Succeeded);
+        Ok((!is_charged && payment.at_provider() != 0).then_some(Comparison { payment, provider: 0 }))
+    }
+
+    /// Compares what the provider has of a payment with what the payment says; nothing of an intent that is none of ours.
+    async fn compare(&self, lines: &[Line]) -> Result<Option<Comparison>, CashierError> {
+        let Some(first) = lines.first() else { return Ok(None) };
+        let named = lines.iter().find_map(|line| line.payment);
+        let id = match named {
+            Some(id) => Some(id),
+            None => self.gateway.look(&first.intent).await?.and_then(|seen| seen.payment),
+        };
+        let Some(id) = id else { return Ok(None) };
+        let Some(payment) = self.store.get(id).await? else { return Ok(None) };
+        let booked: i64 = lines.iter().map(|line| line.amount).sum();
+        let provider = if lines.iter().all(|line| line.is_charge) {
+            booked
+        } else {
+            // The charge may be on an earlier statement.
+            let moved = self.gateway.moved(&first.intent).await?;
+            signed(payment.money.amount.minor()) - moved.left()
+        };
+        Ok(Some(Comparison { payment, provider }))
     }
 
     /// Takes a payment back, whatever became of it: a pending one ends, one under way is called off or else given back, a charged one is given

@@ -162,6 +162,10 @@ provider_id!(
     /// The provider's id of an entry in its record of what happened.
     ProviderEventId
 );
+provider_id!(
+    /// The provider's id of a line of the account's statement.
+    ProviderLineId
+);
 
 macro_rules! deserialize_from_str {
     ($($name:ident),+) => {$(
@@ -174,7 +178,7 @@ macro_rules! deserialize_from_str {
     )+};
 }
 
-deserialize_from_str!(MethodToken, IntentId, ProviderRefundId, ProviderDisputeId, ProviderEventId);
+deserialize_from_str!(MethodToken, IntentId, ProviderRefundId, ProviderDisputeId, ProviderEventId, ProviderLineId);
 
 boxoffice_kernel::schema::string_schema!(MethodToken, {
     pattern: "^[A-Za-z0-9_-]{1,255}$",
@@ -410,6 +414,16 @@ impl Payment {
     pub fn may_be_paid_by(&self, method: Method, now: Timestamp) -> Result<(), NotPayable> {
         let left = self.payable_until.unix_seconds().saturating_sub(now.unix_seconds());
         Ok(method.must_settle_within(u32::try_from(left).unwrap_or(u32::MAX))?)
+    }
+
+    /// How much of its money is at the provider, in minor units: what was charged, less what left again. Below zero when the buyer's bank took more than was there.
+    pub fn at_provider(&self) -> i64 {
+        let signed = |minor: u64| i64::try_from(minor).unwrap_or(i64::MAX);
+        let charged = match self.status {
+            Status::Success | Status::Refunded => signed(self.money.amount.minor()),
+            Status::Pending | Status::Processing | Status::Failed | Status::Expired => 0,
+        };
+        charged - signed(self.left_account()) - signed(self.disputed())
     }
 
     /// The payment, about to be charged in this way.

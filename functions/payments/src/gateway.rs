@@ -8,7 +8,7 @@
 
 use crate::{
     dispute,
-    domain::{IntentId, MethodToken, NextAction, Payment, ProviderEventId},
+    domain::{IntentId, MethodToken, NextAction, Payment, ProviderEventId, ProviderLineId},
     refund::{self, Refund},
 };
 use boxoffice_kernel::{PaymentId, Timestamp};
@@ -100,6 +100,17 @@ pub struct Moved {
     pub disputes: Vec<dispute::Seen>,
 }
 
+impl Moved {
+    /// How much has left, in minor units.
+    pub fn left(&self) -> i64 {
+        let refunds =
+            self.refunds.iter().filter(|it| matches!(it.state, refund::State::Pending | refund::State::Succeeded));
+        let disputes = self.disputes.iter().filter(|it| it.state != dispute::State::Won);
+        let minor: u64 = refunds.map(|it| it.amount.minor()).chain(disputes.map(|it| it.amount.minor())).sum();
+        i64::try_from(minor).unwrap_or(i64::MAX)
+    }
+}
+
 /// A page of the provider's record of money that left again, or came back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
@@ -107,6 +118,28 @@ pub struct Record {
     pub intents: Vec<IntentId>,
     /// The entry after which the next page begins.
     pub next: Option<ProviderEventId>,
+}
+
+/// A line of the account's statement that is about an intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The intent.
+    pub intent: IntentId,
+    /// The payment that it was opened for, where the line says so.
+    pub payment: Option<PaymentId>,
+    /// By how much the balance changed, in minor units, fees aside. Below zero when money left.
+    pub amount: i64,
+    /// Whether the line is of a charge.
+    pub is_charge: bool,
+}
+
+/// A page of the account's statement.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// The lines about intents. Fees and payouts are about none.
+    pub lines: Vec<Line>,
+    /// The line after which the next page begins.
+    pub next: Option<ProviderLineId>,
 }
 
 /// Why a provider did not do what was asked. A decline is not among these: it is an answer.
@@ -159,6 +192,14 @@ pub trait PaymentGateway: Send + Sync {
         since: Timestamp,
         after: Option<&ProviderEventId>,
     ) -> impl Future<Output = Result<Record, GatewayError>> + Send;
+
+    /// Reads a page of the account's statement of a period, whose end is the first instant after it: the newest first, from after that line.
+    fn statement(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<&ProviderLineId>,
+    ) -> impl Future<Output = Result<Statement, GatewayError>> + Send;
 
     /// Makes this refund, once for each attempt at it.
     fn refund(

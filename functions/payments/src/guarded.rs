@@ -2,8 +2,10 @@
 
 use crate::{
     breaker::{Admission, Breaker, Settings},
-    domain::{IntentId, MethodToken, Payment, ProviderEventId},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
+    domain::{IntentId, MethodToken, Payment, ProviderEventId, ProviderLineId},
+    gateway::{
+        CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen, Statement,
+    },
     refund::Refund,
     store::PaymentStore,
 };
@@ -150,6 +152,15 @@ impl<G: PaymentGateway> PaymentGateway for Guarded<G> {
 
     async fn record(&self, since: Timestamp, after: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
         self.guard(self.gateway.record(since, after)).await
+    }
+
+    async fn statement(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<&ProviderLineId>,
+    ) -> Result<Statement, GatewayError> {
+        self.guard(self.gateway.statement(from, to, after)).await
     }
 
     async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {

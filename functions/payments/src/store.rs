@@ -5,7 +5,7 @@
 //! | a payment | `PAY#<paymentId>` | `PAYMENT` |
 //! | what to charge it to, until it is settled | `PAY#<paymentId>` | `INSTRUCTION` |
 //! | the provider's circuit breaker | `BREAKER` | `BREAKER` |
-//! | how far its record was read | `RECORD` | `RECORD` |
+//! | how far its record and its statement were read | `RECORD`, `STATEMENT` | the same |
 //!
 //! `gsi1` lists a user's payments, `gsi2` all, `gsi3` those of a status. Every payment is listed until it is deleted.
 
@@ -210,7 +210,24 @@ fn payment_key(id: PaymentId) -> AttributeValue {
 const PAYMENT: &str = "PAYMENT";
 const INSTRUCTION: &str = "INSTRUCTION";
 const BREAKER: &str = "BREAKER";
-const RECORD: &str = "RECORD";
+
+/// Something of the provider's that is read from where it was read last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The record of money that left again, or came back.
+    Record,
+    /// The account's statement.
+    Statement,
+}
+
+impl Reading {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Record => "RECORD",
+            Self::Statement => "STATEMENT",
+        }
+    }
+}
 
 /// That the refunds are as they were seen. A payment without any has no revision.
 fn revision_is(seen: u64) -> &'static str {
@@ -740,15 +757,16 @@ impl PaymentStore {
         conditional(put).map(|written| written == Written::Yes)
     }
 
-    /// AP-580 until when the provider's record of money that moved was read; never, at first.
-    pub async fn record_read_through(&self) -> Result<Option<Timestamp>, StoreError> {
-        let Some(item) = self.item(text(RECORD), RECORD).await? else { return Ok(None) };
-        read::<RecordItem>("record", item).map(|item| Some(item.through))
+    /// AP-580 until when the provider's record or statement was read; never, at first.
+    pub async fn read_through(&self, reading: Reading) -> Result<Option<Timestamp>, StoreError> {
+        let key = reading.key();
+        let Some(item) = self.item(text(key), key).await? else { return Ok(None) };
+        read::<ReadingItem>("reading", item).map(|item| Some(item.through))
     }
 
     /// AP-581 note until when it was read, unless somebody has read further.
-    pub async fn note_record_read(&self, through: Timestamp) -> Result<Written, StoreError> {
-        let item = write(&RecordItem { through }, text(RECORD), RECORD)?;
+    pub async fn note_read(&self, reading: Reading, through: Timestamp) -> Result<Written, StoreError> {
+        let item = write(&ReadingItem { through }, text(reading.key()), reading.key())?;
         let put = self
             .client
             .put_item()
@@ -763,7 +781,7 @@ impl PaymentStore {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct RecordItem {
+struct ReadingItem {
     through: Timestamp,
 }
 

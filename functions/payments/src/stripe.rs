@@ -4,9 +4,13 @@
 use crate::{
     dispute,
     domain::{
-        IntentId, Method, MethodToken, NextAction, Payment, ProviderDisputeId, ProviderEventId, ProviderRefundId,
+        IntentId, Method, MethodToken, NextAction, Payment, ProviderDisputeId, ProviderEventId, ProviderLineId,
+        ProviderRefundId,
     },
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
+    gateway::{
+        CalledOff, Cancellation, Charge, GatewayError, Line, Moved, Opened, PaymentGateway, Record, Returned, Seen,
+        Statement,
+    },
     refund::{self, Refund},
 };
 use boxoffice_aws::{Secret, StoreError, trust};
@@ -112,6 +116,35 @@ struct RefundObject {
     failure_reason: Option<String>,
     #[serde(default)]
     metadata: Option<Metadata>,
+}
+
+/// A page of the account's statement.
+#[derive(Debug, Deserialize)]
+struct BalanceTransactions {
+    data: Vec<BalanceTransaction>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct BalanceTransaction {
+    id: ProviderLineId,
+    amount: i64,
+    #[serde(rename = "type")]
+    kind: String,
+    /// The charge, refund or dispute; of a fee or a payout something that has no intent, or nothing.
+    #[serde(default)]
+    source: Value,
+}
+
+impl BalanceTransaction {
+    fn line(&self) -> Option<Line> {
+        let named = |name: &str| self.source.get(name)?.as_str();
+        let payment =
+            self.source.get("metadata").and_then(|metadata| metadata.get("paymentId")?.as_str()?.parse().ok());
+        let is_charge = matches!(self.kind.as_str(), "charge" | "payment");
+        Some(Line { intent: named("payment_intent")?.parse().ok()?, payment, amount: self.amount, is_charge })
+    }
 }
 
 /// A page of events. One that cannot be read hides no other.
@@ -695,6 +728,25 @@ impl PaymentGateway for Stripe {
             Ok(body) => Ok(parse::<Events>(&body)?.record()),
             Err(refusal) => Err(refusal.misconfigured()),
         }
+    }
+
+    async fn statement(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<&ProviderLineId>,
+    ) -> Result<Statement, GatewayError> {
+        let (from, to) = (from.unix_seconds(), to.unix_seconds());
+        let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+        let path = format!(
+            "/v1/balance_transactions?limit=100&created[gte]={from}&created[lt]={to}&expand[]=data.source{after}"
+        );
+        let page: BalanceTransactions = match self.call(Verb::GET, &path, None, &[]).await?.outcome {
+            Ok(body) => parse(&body)?,
+            Err(refusal) => return Err(refusal.misconfigured()),
+        };
+        let next = page.data.last().filter(|_| page.has_more).map(|last| last.id.clone());
+        Ok(Statement { lines: page.data.iter().filter_map(BalanceTransaction::line).collect(), next })
     }
 
     async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {

@@ -1,8 +1,10 @@
 //! Any provider with its answers timed.
 
 use crate::{
-    domain::{IntentId, MethodToken, Payment, ProviderEventId},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
+    domain::{IntentId, MethodToken, Payment, ProviderEventId, ProviderLineId},
+    gateway::{
+        CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen, Statement,
+    },
     refund::Refund,
 };
 use boxoffice_kernel::Timestamp;
@@ -85,6 +87,15 @@ impl<G: PaymentGateway> PaymentGateway for Timed<G> {
 
     async fn record(&self, since: Timestamp, after: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
         self.time("record", self.gateway.record(since, after), misconfigured).await
+    }
+
+    async fn statement(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<&ProviderLineId>,
+    ) -> Result<Statement, GatewayError> {
+        self.time("statement", self.gateway.statement(from, to, after), misconfigured).await
     }
 
     async fn refund(&self, payment: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {

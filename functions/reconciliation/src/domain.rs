@@ -136,8 +136,19 @@ pub enum Violation {
         /// The booking's ticket.
         ticket_id: TicketId,
     },
-    /// The provider's record of such money could not be read.
+    /// The provider's record of such money, or the account's statement, could not be read.
     RecordUnread,
+    /// The provider has another sum of a payment than the payment says.
+    BalanceWrong {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The booking's ticket.
+        ticket_id: TicketId,
+        /// The sum at the provider, in minor units, fees aside.
+        provider: i64,
+        /// The sum that should be there.
+        due: i64,
+    },
     /// A refund that did not arrive, and that no operator has made again or settled otherwise.
     RefundFailed {
         /// The payment.
@@ -252,6 +263,7 @@ impl Violation {
             | Self::ConfirmedWithoutSeats { .. }
             | Self::CancelledWithMoney { .. }
             | Self::LedgerWrong { .. }
+            | Self::BalanceWrong { .. }
             | Self::CancelledWithSeats { .. } => Remedy::Report,
         }
     }
@@ -281,6 +293,9 @@ impl Violation {
             Self::ConfirmedWithoutSeats { .. } => "Find seats for the ticket, or cancel it.",
             Self::CancelledWithMoney { payment: PaymentStatus::Success, .. } => "Refund the payment.",
             Self::CancelledWithMoney { .. } => "See that nobody pays: the payment is still open.",
+            Self::BalanceWrong { .. } => {
+                "Compare the payment with its intent, refunds and disputes in the provider's dashboard; give back what was taken too often."
+            }
             Self::LedgerWrong { .. } => {
                 "Rebuild the read models (boxoffice projections rebuild). If it stays, compare the payment's events with the provider's record."
             }
@@ -300,6 +315,7 @@ impl Violation {
             Self::RefundFailed { .. } => 6,
             Self::MoveUnheard { .. } | Self::RecordUnread => 7,
             Self::LedgerWrong { .. } => 8,
+            Self::BalanceWrong { .. } => 9,
         }
     }
 }

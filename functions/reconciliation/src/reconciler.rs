@@ -16,11 +16,14 @@ use boxoffice_inventory::{
 use boxoffice_kernel::{InventoryId, TicketId, Timestamp, Trace};
 use boxoffice_payments::{
     PaymentStore,
-    cashier::{Cashier, CashierError},
+    cashier::{Cashier, CashierError, Compared, Comparison},
     domain::Payment,
     gateway::PaymentGateway,
 };
-use boxoffice_reporting::{ViewStore, ledger::Balances};
+use boxoffice_reporting::{
+    ViewStore,
+    ledger::{Balances, Kind, Period},
+};
 use boxoffice_saga::{SagaStore, domain::Saga};
 use boxoffice_tickets::{TicketStore, domain::Ticket};
 use futures_util::future::{join_all, try_join_all};
@@ -346,6 +349,39 @@ impl<G: PaymentGateway> Reconciler<G> {
         }
     }
 
+    /// Compares the account's statement with the payments that it is about, and looks for charges of the ledger that are on no statement.
+    pub async fn statement(&self, now: Timestamp, until: Timestamp) -> Vec<Found> {
+        self.balance(now, until).await.unwrap_or_else(|error| {
+            vec![Found { violation: Violation::RecordUnread, outcome: Outcome::Postponed(error.to_string()) }]
+        })
+    }
+
+    async fn balance(&self, now: Timestamp, until: Timestamp) -> Result<Vec<Found>, CashierError> {
+        let Compared { whole, payments, differing } = self.cashier.read_statement(now, until).await?;
+        let mut found: Vec<_> = differing.iter().map(wrong_balance).collect();
+        let Some((from, to)) = whole else { return Ok(found) };
+        let Ok(period) = Period::between(from, to) else { return Ok(found) };
+        let mut cursor = None;
+        loop {
+            let page = self.views.ledger(None, period, Limit::LARGEST, cursor).await.map_err(unlisted)?;
+            for charged in page.items.iter().filter(|posted| posted.entry.kind == Kind::Charged) {
+                let id = charged.ticket_id.payment();
+                if !payments.contains(&id) {
+                    found.extend(self.cashier.uncharged(id).await?.as_ref().map(wrong_balance));
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+            if Timestamp::now() >= until {
+                return Ok(found);
+            }
+        }
+        self.cashier.note_statement_read(to).await?;
+        Ok(found)
+    }
+
     /// Goes through a page of bookings as of this instant, repairs what is safe, and proves what is settled.
     ///
     /// # Errors
@@ -527,6 +563,15 @@ impl<G: PaymentGateway> Reconciler<G> {
             }
             _ => Outcome::Left,
         }
+    }
+}
+
+/// Either may be right, so that a person must judge.
+fn wrong_balance(Comparison { payment, provider }: &Comparison) -> Found {
+    let (payment_id, ticket_id, due) = (payment.id, payment.ticket_id, payment.at_provider());
+    Found {
+        violation: Violation::BalanceWrong { payment_id, ticket_id, provider: *provider, due },
+        outcome: Outcome::Left,
     }
 }
 

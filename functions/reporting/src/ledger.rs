@@ -285,7 +285,7 @@ impl Balances {
         let disputed = signed(payment.disputed());
         Self {
             organiser_payable: -charged,
-            provider_clearing: charged - left - disputed,
+            provider_clearing: payment.at_provider(),
             refund: left + by_dispute + elsewhere,
             dispute: disputed - by_dispute,
             elsewhere: -elsewhere,

@@ -3,8 +3,10 @@
 use crate::{model::Card, wire};
 use boxoffice_kernel::{PaymentId, Timestamp};
 use boxoffice_payments::{
-    domain::{IntentId, MethodToken, Payment, ProviderEventId},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
+    domain::{IntentId, MethodToken, Payment, ProviderEventId, ProviderLineId},
+    gateway::{
+        CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen, Statement,
+    },
     refund::{self, Refund},
 };
 use std::{
@@ -192,6 +194,15 @@ impl PaymentGateway for Provider {
 
     async fn record(&self, _: Timestamp, _: Option<&ProviderEventId>) -> Result<Record, GatewayError> {
         Ok(Record::default())
+    }
+
+    async fn statement(
+        &self,
+        _: Timestamp,
+        _: Timestamp,
+        _: Option<&ProviderLineId>,
+    ) -> Result<Statement, GatewayError> {
+        Ok(Statement::default())
     }
 
     async fn refund(&self, _: &Payment, intent: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {

@@ -3,8 +3,11 @@
 use boxoffice_kernel::{Amount, PaymentId, Timestamp};
 use boxoffice_payments::{
     dispute,
-    domain::{IntentId, MethodToken, NextAction, Payment, ProviderEventId},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
+    domain::{IntentId, MethodToken, NextAction, Payment, ProviderEventId, ProviderLineId},
+    gateway::{
+        CalledOff, Cancellation, Charge, GatewayError, Line, Moved, Opened, PaymentGateway, Record, Returned, Seen,
+        Statement,
+    },
     refund::{self, Refund},
 };
 use std::{
@@ -30,6 +33,7 @@ pub(crate) enum Call {
     Moved,
     Record,
     Refund,
+    Statement,
 }
 
 /// On which side of the act something happens.
@@ -149,6 +153,18 @@ impl Provider {
         }
     }
 
+    /// The provider charges this payment so often more, unasked.
+    pub(crate) fn charge_again(&self, payment: &Payment) {
+        let mut books = self.0.lock().unwrap();
+        let again = (payment.intent.clone().unwrap(), State::Succeeded);
+        books.intents.insert((payment.id, payment.attempt + 1), again);
+    }
+
+    /// The provider knows of no charge of this payment.
+    pub(crate) fn forget_charge(&self, payment: &Payment) {
+        self.0.lock().unwrap().intents.remove(&(payment.id, payment.attempt));
+    }
+
     /// The buyer's bank takes so much back.
     pub(crate) fn dispute(&self, payment: &Payment, minor: u64) {
         let mut books = self.0.lock().unwrap();
@@ -237,7 +253,30 @@ impl Provider {
     }
 }
 
+/// The sum of each payment of these tests.
+const CHARGED: i64 = 9980;
+
 impl Books {
+    /// The account's statement. A charge says whose it is, a refund made by hand and a dispute do not.
+    fn lines(&self) -> Vec<Line> {
+        let succeeded = self.intents.iter().filter(|(_, (_, state))| *state == State::Succeeded);
+        let charges = succeeded.map(|((payment, _), (intent, _))| Line {
+            intent: intent.clone(),
+            payment: Some(*payment),
+            amount: CHARGED,
+            is_charge: true,
+        });
+        let left = |intent: &IntentId, minor: u64| Line {
+            intent: intent.clone(),
+            payment: None,
+            amount: -i64::try_from(minor).unwrap(),
+            is_charge: false,
+        };
+        let refunds = self.refunds.iter().map(|(intent, seen)| left(intent, seen.amount.minor()));
+        let disputes = self.disputes.iter().map(|(intent, seen)| left(intent, seen.amount.minor()));
+        charges.chain(refunds).chain(disputes).collect()
+    }
+
     fn has_left(&self, intent: &IntentId) -> u64 {
         let left = |(of, seen): &&(IntentId, refund::Seen)| {
             of == intent && matches!(seen.state, refund::State::Pending | refund::State::Succeeded)
@@ -349,6 +388,22 @@ impl PaymentGateway for Provider {
             let place = after.map_or(0, |id| id.to_string().trim_start_matches("evt_").parse::<usize>().unwrap() + 1);
             let next = (place + 1 < moved.len()).then(|| format!("evt_{place}").parse().unwrap());
             Record { intents: moved.get(place).cloned().into_iter().collect(), next }
+        })
+        .await
+    }
+
+    /// A line a page, so that every reading pages: whatever moved, however long ago.
+    async fn statement(
+        &self,
+        _: Timestamp,
+        _: Timestamp,
+        after: Option<&ProviderLineId>,
+    ) -> Result<Statement, GatewayError> {
+        self.act(Call::Statement, |books| {
+            let lines = books.lines();
+            let place = after.map_or(0, |id| id.to_string().trim_start_matches("txn_").parse::<usize>().unwrap() + 1);
+            let next = (place + 1 < lines.len()).then(|| format!("txn_{place}").parse().unwrap());
+            Statement { lines: lines.get(place).cloned().into_iter().collect(), next }
         })
         .await
     }

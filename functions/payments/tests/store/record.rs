@@ -6,10 +6,13 @@ use crate::{
 };
 use boxoffice_kernel::Timestamp;
 use boxoffice_payments::{
+    cashier::Compared,
     dispute::State,
     domain::{Payment, Status},
+    store::Reading,
 };
 use boxoffice_testing::{for_each_dynamodb, trace};
+use std::collections::{BTreeMap, BTreeSet};
 
 async fn read(desk: &Desk) -> Vec<Payment> {
     desk.cashier.read_record(Timestamp::now().plus_seconds(60), &trace()).await.unwrap()
@@ -51,18 +54,74 @@ async fn a_record_that_was_read_in_part_is_read_again_and_one_read_whole_is_note
         }
         desk.provider.lose(Call::Moved, Side::Before);
         desk.cashier.read_record(Timestamp::now().plus_seconds(60), &trace()).await.unwrap_err();
-        assert_eq!(desk.store.record_read_through().await.unwrap(), None);
+        assert_eq!(desk.store.read_through(Reading::Record).await.unwrap(), None);
         let out_of_time = desk.cashier.read_record(Timestamp::now(), &trace()).await.unwrap();
-        assert_eq!((out_of_time, desk.store.record_read_through().await.unwrap()), (Vec::new(), None));
+        assert_eq!((out_of_time, desk.store.read_through(Reading::Record).await.unwrap()), (Vec::new(), None));
 
         let before = Timestamp::now();
         assert_eq!(ids(&read(&desk).await), ids(&[first, second]));
-        let through = desk.store.record_read_through().await.unwrap().unwrap();
+        let through = desk.store.read_through(Reading::Record).await.unwrap().unwrap();
         assert!(before <= through && through <= Timestamp::now(), "{through}");
 
         // Somebody whose clock is behind does not take it back.
-        desk.store.note_record_read(through.minus_seconds(1)).await.unwrap();
-        assert_eq!(desk.store.record_read_through().await.unwrap(), Some(through));
+        desk.store.note_read(Reading::Record, through.minus_seconds(1)).await.unwrap();
+        assert_eq!(desk.store.read_through(Reading::Record).await.unwrap(), Some(through));
+    })
+    .await;
+}
+
+async fn compared(desk: &Desk, now: Timestamp) -> Compared {
+    desk.cashier.read_statement(now, Timestamp::now().plus_seconds(60)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_statement_that_says_what_payments_say_differs_in_nothing() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database);
+        let [paid, refunded, disputed] = [desk.paid().await, desk.paid().await, desk.paid().await];
+        assert!(desk.provider.refund_by_hand(&refunded, 100));
+        desk.provider.dispute(&disputed, 9980);
+        read(&desk).await;
+
+        let later = Timestamp::now().plus_seconds(3600);
+        let Compared { whole, payments, differing } = compared(&desk, later).await;
+        assert_eq!(payments, BTreeSet::from([paid.id, refunded.id, disputed.id]));
+        assert_eq!(differing, []);
+        let (_, to) = whole.unwrap();
+        desk.cashier.note_statement_read(to).await.unwrap();
+        assert_eq!(desk.store.read_through(Reading::Statement).await.unwrap(), Some(to));
+        let (from, _) = compared(&desk, later.plus_seconds(60)).await.whole.unwrap();
+        assert_eq!(from, to, "the next statement begins where the last one ended");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_statement_that_has_another_sum_of_a_payment_differs() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database);
+        let [twice, unheard] = [desk.paid().await, desk.paid().await];
+        desk.provider.charge_again(&twice);
+        assert!(desk.provider.refund_by_hand(&unheard, 100));
+
+        let now = Timestamp::now();
+        assert_eq!(compared(&desk, now).await.differing, [], "what moved just now is compared later");
+        let differing = compared(&desk, now.plus_seconds(3600)).await.differing;
+        let sums: BTreeMap<_, _> = differing.iter().map(|it| (it.payment.id, it.provider)).collect();
+        assert_eq!(sums, BTreeMap::from([(twice.id, 2 * 9980), (unheard.id, 9880)]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_charge_that_is_on_no_statement_is_asked_for() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database);
+        let [known, unknown] = [desk.paid().await, desk.paid().await];
+        desk.provider.forget_charge(&unknown);
+        assert_eq!(desk.cashier.uncharged(known.id).await.unwrap(), None);
+        let found = desk.cashier.uncharged(unknown.id).await.unwrap().unwrap();
+        assert_eq!((found.payment.id, found.provider), (unknown.id, 0));
     })
     .await;
 }

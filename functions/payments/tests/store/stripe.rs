@@ -14,7 +14,9 @@ use boxoffice_payments::{
     dispute,
     domain::{IntentId, Method, Payment, Status},
     events::RefundedBy,
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Opened, PaymentGateway as _, Returned},
+    gateway::{
+        CalledOff, Cancellation, Charge, GatewayError, Opened, PaymentGateway as _, Record, Returned, Statement,
+    },
     guarded::Guarded,
     refund::{Refund, State},
     stripe::Stripe,
@@ -65,6 +67,25 @@ async fn opened(stripe: &Stripe, payment: &Payment, token: &str) -> IntentId {
         Opened::Intent(intent) => intent,
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn the_record_names_what_others_moved_and_the_statement_all_that_moved() {
+    let ((stripe, server), payment) = (local(), pending());
+    let (from, to) = (Timestamp::now().minus_seconds(60), Timestamp::now().plus_seconds(60));
+    let intent = opened(&stripe, &payment, "pm_card_visa").await;
+    assert_eq!(stripe.confirm(&payment, &intent).await, Ok(Charge::Succeeded));
+    stripe.refund(&payment, &intent, &part(&payment, "a part", 100)).await.unwrap();
+    assert_eq!(stripe.record(from, None).await.unwrap(), Record::default(), "a refund of ours that goes well is known");
+    server.refund_by_hand(&intent).await;
+    assert_eq!(stripe.record(from, None).await.unwrap(), Record { intents: vec![intent.clone()], next: None });
+    assert_eq!(stripe.record(to, None).await.unwrap(), Record::default(), "the time is asked for");
+
+    let Statement { lines, next } = stripe.statement(from, to, None).await.unwrap();
+    let sums: Vec<_> = lines.iter().map(|line| (line.amount, line.is_charge, line.payment)).collect();
+    let ours = Some(payment.id);
+    assert_eq!((sums, next), (vec![(-9880, false, None), (-100, false, ours), (9980, true, ours)], None));
+    assert!(lines.iter().all(|line| line.intent == intent));
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 //! | | |
 //! |---|---|
 //! | trigger | a schedule; an operator's `boxoffice reconcile`; itself, to go on where time was up |
-//! | reads | of what moved: counters (AP-26, AP-383, AP-384) and summaries (AP-540), their event's reservations (AP-380, AP-28), bookings that are open or yet to be proven (AP-377, AP-381, AP-73, AP-379) with AP-44; in an audit everything (AP-25 to AP-28, AP-63); of what looks wrong, or is to be proven, AP-50, AP-30, AP-19, AP-72, AP-372, AP-375, AP-564, AP-126; the provider's record of refunds and disputes (AP-580) |
-//! | writes | proofs (AP-378, AP-382, AP-385); summaries that are behind (AP-541); counters (AP-29), a pool (AP-376), a ticket (AP-64), a payment in doubt, wanted back, or changed by the provider (AP-34, AP-431, having asked it); how far its record was read (AP-581); the findings' queue, metrics |
+//! | reads | of what moved: counters (AP-26, AP-383, AP-384) and summaries (AP-540), their event's reservations (AP-380, AP-28), bookings that are open or yet to be proven (AP-377, AP-381, AP-73, AP-379) with AP-44; in an audit everything (AP-25 to AP-28, AP-63); of what looks wrong, or is to be proven, AP-50, AP-30, AP-19, AP-72, AP-372, AP-375, AP-564, AP-126; the provider's record of refunds and disputes, and the account's statement (AP-580), with the ledger (AP-561) |
+//! | writes | proofs (AP-378, AP-382, AP-385); summaries that are behind (AP-541); counters (AP-29), a pool (AP-376), a ticket (AP-64), a payment in doubt, wanted back, or changed by the provider (AP-34, AP-431, having asked it); how far these were read (AP-581); the findings' queue, metrics |
 //! | emits | `InventoryReconciled`; `TicketExpiryRequested` or `TicketCancellationRequested`; `PaymentExpired`, `PaymentCompleted` or `PaymentRefunded` |
 //! | fails with | `Transient`, `Defect` |
 //! | safe to repeat | a repair is written on condition that nothing has moved since it was decided; what was just repaired has just moved, and is not looked at |
@@ -134,6 +134,8 @@ pub async fn run<G: PaymentGateway>(
         summary.checked.events = seats.events;
         say(app, seats.found, &run, &mut summary).await?;
         let found = app.reconciler.record(&run, halfway(Timestamp::now(), stop)).await;
+        say(app, found, &run, &mut summary).await?;
+        let found = app.reconciler.statement(Timestamp::now(), halfway(Timestamp::now(), stop)).await;
         say(app, found, &run, &mut summary).await?;
     }
     let mut place = Some(next.unwrap_or(Place { part: Part::first(scope), after: None }));

@@ -14,8 +14,11 @@ use boxoffice_kernel::{Amount, Currency, Fingerprint, InventoryId, Money, Quanti
 use boxoffice_payments::{
     Instruction, PaymentStore,
     cashier::Cashier,
-    domain::{IntentId, Method, MethodToken, Payment, ProviderEventId, Tried},
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
+    domain::{IntentId, Method, MethodToken, Payment, ProviderEventId, ProviderLineId, Tried},
+    gateway::{
+        CalledOff, Cancellation, Charge, GatewayError, Line, Moved, Opened, PaymentGateway, Record, Returned, Seen,
+        Statement,
+    },
     refund::{self, Refund},
 };
 use boxoffice_reconciliation::{
@@ -70,7 +73,7 @@ pub(crate) enum Says {
 
 /// A provider that says what it is told to.
 #[derive(Debug, Clone)]
-pub(crate) struct Provider(Arc<Mutex<Says>>);
+pub(crate) struct Provider(Arc<Mutex<Says>>, Arc<Mutex<Vec<Line>>>);
 
 impl PaymentGateway for Provider {
     async fn open(&self, payment: &Payment, _: &MethodToken) -> Result<Opened, GatewayError> {
@@ -102,6 +105,15 @@ impl PaymentGateway for Provider {
             Says::Nothing => Err(GatewayError::Unavailable("no answer".into())),
             _ => Ok(Record::default()),
         }
+    }
+
+    async fn statement(
+        &self,
+        _: Timestamp,
+        _: Timestamp,
+        _: Option<&ProviderLineId>,
+    ) -> Result<Statement, GatewayError> {
+        Ok(Statement { lines: self.1.lock().unwrap().clone(), next: None })
     }
 
     async fn refund(&self, _: &Payment, _: &IntentId, refund: &Refund) -> Result<Returned, GatewayError> {
@@ -145,7 +157,7 @@ impl House {
         let payments = PaymentStore::new(client.clone(), database.table(Table::Payments), events);
         let sagas = SagaStore::new(client.clone(), database.table(Table::Sagas));
         let views = ViewStore::new(client, database.table(Table::Views));
-        let provider = Provider(Arc::new(Mutex::new(Says::Cancelled)));
+        let provider = Provider(Arc::new(Mutex::new(Says::Cancelled)), Arc::default());
         let saga = aws_sdk_sfn::Client::new(&Listener::default().sdk_config());
         let cashier = Cashier::new(payments.clone(), provider.clone(), saga);
         let (queue, lambda) = (Listener::default(), Listener::default());
@@ -174,6 +186,17 @@ impl House {
 
     pub(crate) fn provider_says(&self, says: Says) {
         *self.provider.0.lock().unwrap() = says;
+    }
+
+    /// The provider's statement has these charges, in minor units.
+    pub(crate) fn statement_has(&self, charges: &[(&Ticket, i64)]) {
+        let line = |(ticket, amount): &(&Ticket, i64)| Line {
+            intent: format!("pi_{}", ticket.id.payment()).parse().unwrap(),
+            payment: Some(ticket.id.payment()),
+            amount: *amount,
+            is_charge: true,
+        };
+        *self.provider.1.lock().unwrap() = charges.iter().map(line).collect();
     }
 
     /// An event on sale with so many seats.

@@ -1,13 +1,16 @@
 //! A settled booking is proven once and read no more, until it is written again.
 
-use crate::fixture::{House, NOTHING, entry, facts, later, run};
+use crate::fixture::{House, NOTHING, Says, entry, facts, later, run};
 use aws_sdk_dynamodb::types::AttributeValue;
 use boxoffice_aws::{
     Journal,
     journal::{Step, StepStatus},
 };
 use boxoffice_kernel::{Amount, InventoryId, Timestamp};
-use boxoffice_reconciliation::reconciler::{Part, Scope};
+use boxoffice_reconciliation::{
+    domain::Violation,
+    reconciler::{Part, Scope},
+};
 use boxoffice_reporting::store::Progress;
 use boxoffice_saga::store::CallOff;
 use boxoffice_testing::{Database, Meter, Table, for_each_dynamodb, trace};
@@ -241,6 +244,35 @@ async fn a_refund_is_in_the_ledger_and_proven() {
         assert_eq!(house.run_of(Scope::Moved, later()).await.1, 1);
         let balances = house.reconciler().views.balances(ticket.user_id, ticket.id).await.unwrap();
         assert_eq!((balances.provider_clearing, balances.refund), (3990, 1000));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_statement_is_compared_with_payments_and_with_the_ledger() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let event = house.on_sale(20).await;
+        let [right, more, missing] = [house.sold(event).await, house.sold(event).await, house.sold(event).await];
+        house.project().await;
+        let charged = house.payment(&right).await.at_provider();
+        let found = async || {
+            let found = house.reconciler().statement(later(), Timestamp::now().plus_seconds(60)).await;
+            found.into_iter().map(|found| found.violation).collect::<Vec<_>>()
+        };
+        let wrong = |ticket: &Ticket, provider: i64| Violation::BalanceWrong {
+            payment_id: ticket.id.payment(),
+            ticket_id: ticket.id,
+            provider,
+            due: charged,
+        };
+        house.statement_has(&[(&right, charged), (&more, charged + 100)]);
+        // On no statement, and the provider knows of no charge.
+        assert_eq!(found().await, [wrong(&more, charged + 100), wrong(&missing, 0)]);
+        house.statement_has(&[(&right, charged), (&more, charged), (&missing, charged)]);
+        assert_eq!(found().await, []);
+        house.provider_says(Says::Nothing);
+        assert_eq!(house.reconciler().record(&run(), later()).await.len(), 1, "an unread record is reported");
     })
     .await;
 }
