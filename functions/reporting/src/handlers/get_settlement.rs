@@ -377,7 +377,7 @@ pub async fn handle(store: &ViewStore, request: Request) -> Result<Answer, Probl
                 }],
                 "asOf": "2026-11-23T13:34:09.146Z"
             })),
-            (String = "text/csv")
+            (String = "text/csv", example = json!("from,to,inventoryId,eventName,currency,charges,charged,refunds,refunded,refundedElsewhere,disputes,disputed,net\r\n"))
         )
     ))
 )]
@@ -421,7 +421,7 @@ pub async fn settlement(store: &ViewStore, request: Request) -> Result<Answer, P
                     {"account": "PROVIDER_CLEARING", "amount": 99.8}
                 ]
             }]})),
-            (String = "text/csv")
+            (String = "text/csv", example = json!("occurredAt,eventId,kind,inventoryId,ticketId,paymentId,currency,account,amount\r\n"))
         )
     ))
 )]
