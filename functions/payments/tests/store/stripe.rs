@@ -69,6 +69,15 @@ async fn opened(stripe: &Stripe, payment: &Payment, token: &str) -> IntentId {
     }
 }
 
+/// Whether the record names this intent. Other tests use the same account.
+async fn is_recorded(stripe: &Stripe, since: Timestamp, intent: &IntentId) -> bool {
+    let mut page = stripe.record(since, None).await.unwrap();
+    while let (false, Some(next)) = (page.intents.contains(intent), &page.next) {
+        page = stripe.record(since, Some(next)).await.unwrap();
+    }
+    page.intents.contains(intent)
+}
+
 #[tokio::test]
 async fn the_record_names_what_others_moved_and_the_statement_all_that_moved() {
     let ((stripe, server), payment) = (local(), pending());
@@ -76,16 +85,23 @@ async fn the_record_names_what_others_moved_and_the_statement_all_that_moved() {
     let intent = opened(&stripe, &payment, "pm_card_visa").await;
     assert_eq!(stripe.confirm(&payment, &intent).await, Ok(Charge::Succeeded));
     stripe.refund(&payment, &intent, &part(&payment, "a part", 100)).await.unwrap();
-    assert_eq!(stripe.record(from, None).await.unwrap(), Record::default(), "a refund of ours that goes well is known");
+    assert!(!is_recorded(&stripe, from, &intent).await, "a refund of ours that goes well is known");
     server.refund_by_hand(&intent).await;
-    assert_eq!(stripe.record(from, None).await.unwrap(), Record { intents: vec![intent.clone()], next: None });
-    assert_eq!(stripe.record(to, None).await.unwrap(), Record::default(), "the time is asked for");
+    assert!(is_recorded(&stripe, from, &intent).await);
+    assert!(!is_recorded(&stripe, to, &intent).await, "the time is asked for");
 
-    let Statement { lines, next } = stripe.statement(from, to, None).await.unwrap();
+    let (mut lines, mut after) = (Vec::new(), None);
+    loop {
+        let Statement { lines: page, next } = stripe.statement(from, to, after.as_ref()).await.unwrap();
+        lines.extend(page.into_iter().filter(|line| line.intent == intent));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
     let sums: Vec<_> = lines.iter().map(|line| (line.amount, line.is_charge, line.payment)).collect();
     let ours = Some(payment.id);
-    assert_eq!((sums, next), (vec![(-9880, false, None), (-100, false, ours), (9980, true, ours)], None));
-    assert!(lines.iter().all(|line| line.intent == intent));
+    assert_eq!(sums, [(-9880, false, None), (-100, false, ours), (9980, true, ours)]);
 }
 
 #[tokio::test]
