@@ -31,13 +31,13 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// Seats of each event, on one shard or on several. All together they are about half of what a crowd of fifty asks for.
-const ON_ONE_SHARD: [&[u32]; 2] = [&[22], &[38]];
-const ON_SEVERAL: [&[u32]; 2] = [&[8, 8, 6], &[12, 12, 10, 4]];
+/// Seats of each event, on one shard or on several. All together they are some two thirds of what a crowd of fifty asks for.
+const ON_ONE_SHARD: [&[u32]; 2] = [&[28], &[48]];
+const ON_SEVERAL: [&[u32]; 2] = [&[10, 10, 8], &[15, 15, 13, 5]];
 /// Calls in flight: another begins at once when there are fewer, and none when there are more.
 const FEWEST: usize = 4;
 const MOST: usize = 10;
-/// What somebody does beside booking and beside the steps of executions, per booking.
+/// Calls beside orders and beside the steps of executions, per booking.
 const ACTS: usize = 3;
 /// One in so many requests meets a mishap.
 const MISHAPS: usize = 40;
@@ -62,12 +62,9 @@ const STARTS: [&str; 5] = [
 /// The size of a crowd, and the seed of its interleaving.
 #[derive(Debug, Clone, Copy)]
 pub struct Crowd {
-    /// How many bookings are asked for.
-    pub bookings: usize,
-    /// Whether the seats of each event are on several shards.
-    pub several_shards: bool,
-    /// The seed that everything follows from.
-    pub seed: u64,
+    bookings: usize,
+    several_shards: bool,
+    seed: u64,
 }
 
 /// A crowd that kept every rule.
@@ -104,15 +101,39 @@ impl fmt::Display for Fallen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?} breaks a rule after {} choices:", self.crowd, self.choices.len())?;
         writeln!(f, "{}", self.broken)?;
-        let last = self.choices.len().saturating_sub(40);
-        for choice in self.choices.iter().skip(last) {
+        for choice in self.story() {
             writeln!(f, "  {choice}")?;
         }
         Ok(())
     }
 }
 
+impl Fallen {
+    /// The choices about the booking that the broken rule names; if it names none, the last ones.
+    fn story(&self) -> Vec<&str> {
+        let choices = self.choices.iter().map(String::as_str);
+        let Some(booking) = number_after(&self.broken, "booking ") else {
+            return choices.skip(self.choices.len().saturating_sub(60)).collect();
+        };
+        let is_about = |choice: &&str| number_after(choice, "booking ") == Some(booking);
+        let calls: Vec<_> = choices.clone().filter(is_about).filter_map(|choice| number_after(choice, "")).collect();
+        let is_of = |choice: &&str| number_after(choice.trim_start(), "").is_some_and(|call| calls.contains(&call));
+        choices.filter(|choice| is_about(choice) || is_of(choice)).collect()
+    }
+}
+
+fn number_after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
+    let rest = text.split_once(words)?.1;
+    let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(..digits).filter(|number| !number.is_empty())
+}
+
 impl Crowd {
+    /// The crowd of this seed. Those of odd ones buy from several shards.
+    pub fn of(bookings: usize, seed: u64) -> Self {
+        Self { bookings, several_shards: seed % 2 == 1, seed }
+    }
+
     /// Plays it in these tables, on this thread, which must be one of a runtime that may block.
     ///
     /// # Errors
@@ -169,19 +190,26 @@ enum Act {
 
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let step = |call: &Call| match call {
+        let said = |call: &Call| match call {
+            Call::Book(booking) => format!("booking {booking}: order"),
+            Call::Pay(booking, card) => format!("booking {booking}: pay with a card that is {card:?}"),
+            Call::Refund(booking) => format!("booking {booking}: refund"),
+            Call::Wish(booking) => format!("booking {booking}: ask to cancel"),
+            Call::Resize(total) => format!("change to {total} seats in all"),
+            Call::Reserve(seats) => format!("reserve {seats} by hand"),
+            Call::Return(seats) => format!("return {seats} by hand"),
             Call::Step { booking, execution, state, event, invocation, .. } => {
-                format!("booking {booking}, execution {execution} ({event}), invocation {invocation}: {state}")
+                format!("booking {booking}, execution {execution} by {event}: {state}, invocation {invocation}")
             }
-            other => format!("{other:?}"),
         };
         match self {
-            Self::Call(event, call) => write!(f, "event {event}, {}", step(call)),
-            Self::Late(call) => write!(f, "late once more: {}", step(call)),
-            Self::Revise(event, change) => write!(f, "event {event}, {change:?}"),
+            Self::Call(_, call @ Call::Step { .. }) => f.write_str(&said(call)),
+            Self::Call(event, call) => write!(f, "event {event}, {}", said(call)),
+            Self::Late(call) => write!(f, "late once more: {}", said(call)),
+            Self::Revise(event, change) => write!(f, "event {event}, change of terms: {change:?}"),
             Self::CancelEvent(event) => write!(f, "event {event}, cancelled"),
-            Self::Announce(_) => write!(f, "a change is announced"),
-            Self::Walk(event) => write!(f, "event {event}, walk"),
+            Self::Announce(_) => write!(f, "a change of terms is announced"),
+            Self::Walk(event) => write!(f, "event {event}, a step of the walk over its bookings"),
             Self::Intervene(booking, false) => write!(f, "booking {booking}: redrive"),
             Self::Intervene(booking, true) => write!(f, "booking {booking}: take back by force"),
         }
@@ -263,6 +291,7 @@ struct Play<'a> {
     seats: BTreeMap<TicketId, &'static str>,
     orders_left: usize,
     acts_left: usize,
+    reserves_by_hand: bool,
     cancels_an_event: bool,
     executions: Executions,
     flight: Vec<Flight<'a>>,
@@ -284,6 +313,8 @@ async fn play(house: &House, crowd: Crowd, choices: &Mutex<Vec<String>>) -> Resu
     let mut play = Play {
         house,
         choices,
+        // The reservation's id chooses one of several shards, and that is another each time.
+        reserves_by_hand: !crowd.several_shards,
         cancels_an_event: random.usize(..5) < 2,
         random,
         played: Played::default(),
@@ -387,11 +418,11 @@ impl<'a> Play<'a> {
         self.read_the_stream()?;
         let Some(answer) = ended else { return Ok(false) };
         let flight = self.flight.remove(place);
-        self.ended(&flight, answer).await?;
+        self.ended(&flight, answer)?;
         Ok(true)
     }
 
-    /// What may happen next, each with its weight.
+    /// Each kind of thing that may happen next, with its weight.
     fn possible(&self) -> Vec<(Next, usize)> {
         let is_booked = !self.booked.is_empty();
         let is_busy = self.acts_left > 0;
@@ -399,26 +430,26 @@ impl<'a> Play<'a> {
         let late = self.acts_left < self.placed.len() * ACTS / 3;
         let waits = self.open_at(true);
         vec![
-            (Next::Book, any(self.orders_left > 0, 8)),
-            (Next::BookAgain, any(is_busy && !self.placed.is_empty(), 2)),
-            (Next::Pay, any(is_busy && is_booked, 10)),
-            (Next::Refund, any(is_busy && is_booked, 2)),
-            (Next::Wish, any(is_busy && is_booked, 2)),
-            (Next::Resize, any(is_busy, 1)),
-            (Next::Reserve, any(is_busy, 1)),
-            (Next::Return, any(is_busy, 1)),
-            (Next::Revise, any(is_busy, 2)),
-            (Next::CancelEvent, any(is_busy && late && self.cancels_an_event, 1)),
+            (Next::Book, any(self.orders_left > 0, 12)),
+            (Next::BookAgain, any(is_busy && !self.placed.is_empty(), 3)),
+            (Next::Pay, any(is_busy && is_booked, 16)),
+            (Next::Refund, any(is_busy && is_booked, 1)),
+            (Next::Wish, any(is_busy && is_booked, 1)),
             (Next::TakeBack, any(is_busy && is_booked, 1)),
-            (Next::Late, any(is_busy && !self.executions.all.is_empty(), 3)),
-            (Next::DeliverAgain, any(is_busy && !self.delivered.is_empty(), 1)),
-            (Next::Deliver, any(!self.bus.is_empty(), 8)),
-            (Next::Step, any(!self.open_at(false).is_empty(), 16)),
-            (Next::TimeUp, any(!waits.is_empty(), if is_busy { 1 } else { 4 })),
-            (Next::Announce, any(!self.announcements.is_empty(), 2)),
-            (Next::Walk, any(!self.walks(PAUSE).is_empty(), 4)),
-            (Next::Redrive, any(!self.stuck.is_empty(), 2)),
-            (Next::RefundAgain, any(!is_busy && !self.unanswered.is_empty(), 4)),
+            (Next::Resize, any(is_busy, 2)),
+            (Next::Reserve, any(is_busy && self.reserves_by_hand, 2)),
+            (Next::Return, any(is_busy && self.reserves_by_hand, 2)),
+            (Next::Revise, any(is_busy, 4)),
+            (Next::CancelEvent, any(is_busy && late && self.cancels_an_event, 1)),
+            (Next::Late, any(is_busy && !self.executions.all.is_empty(), 5)),
+            (Next::DeliverAgain, any(is_busy && !self.delivered.is_empty(), 2)),
+            (Next::Deliver, any(!self.bus.is_empty(), 12)),
+            (Next::Step, any(!self.open_at(false).is_empty(), 24)),
+            (Next::TimeUp, any(!waits.is_empty(), if is_busy { 1 } else { 6 })),
+            (Next::Announce, any(!self.announcements.is_empty(), 3)),
+            (Next::Walk, any(!self.walks(PAUSE).is_empty(), 6)),
+            (Next::Redrive, any(!self.stuck.is_empty(), 3)),
+            (Next::RefundAgain, any(!is_busy && !self.unanswered.is_empty(), 6)),
         ]
     }
 
@@ -468,7 +499,7 @@ impl<'a> Play<'a> {
                 Some(self.about(place, Call::Refund(place)))
             }
             Next::Wish => self.one_of(&booked).map(|place| self.about(place, Call::Wish(place))),
-            Next::Resize => Some(Act::Call(hall, Call::Resize(self.random.u32(10..50)))),
+            Next::Resize => Some(Act::Call(hall, Call::Resize(self.random.u32(20..70)))),
             Next::Reserve => Some(Act::Call(hall, Call::Reserve(self.random.u32(1..4)))),
             Next::Return => Some(Act::Call(hall, Call::Return(self.random.u32(1..4)))),
             Next::Revise => {
@@ -651,7 +682,7 @@ impl<'a> Play<'a> {
     }
 
     /// A call has its answer; none when its process died.
-    async fn ended(&mut self, Flight { number, act, .. }: &Flight<'_>, answer: Option<Answer>) -> Result<(), Broken> {
+    fn ended(&mut self, Flight { number, act, .. }: &Flight<'_>, answer: Option<Answer>) -> Result<(), Broken> {
         let word = answer.as_ref().map_or("it died", |answer| answer.word.as_str());
         // Without ids and times, which are other ones each time.
         let same = word.split_whitespace().filter(|word| !word.contains(|letter: char| letter.is_ascii_digit()));
@@ -659,7 +690,7 @@ impl<'a> Play<'a> {
         match act {
             Act::Call(_, call @ Call::Step { .. }) => {
                 let outcome = answer.map_or_else(|| Some(died()), |answer| answer.step).expect("a step's outcome");
-                self.stepped(call, outcome).await
+                self.stepped(call, outcome)
             }
             Act::Late(_) => match answer.and_then(|answer| answer.step) {
                 Some(Err(StepFailure::Defect(defect))) => Err(format!("{act} has a defect: {defect}")),
@@ -689,23 +720,21 @@ impl<'a> Play<'a> {
         }
     }
 
-    async fn stepped(&mut self, call: &Call, outcome: Result<Value, StepFailure>) -> Result<(), Broken> {
+    fn stepped(&mut self, call: &Call, outcome: Result<Value, StepFailure>) -> Result<(), Broken> {
         if let Err(StepFailure::Defect(defect)) = &outcome {
             return Err(format!("{} has a defect: {defect}", Act::Call(0, call.clone())));
         }
-        let Call::Step { booking, arn, state, event, .. } = call else { return Ok(()) };
-        let mut last = outcome.is_err() && self.random.usize(..LAST_TRIES) == 0;
-        last &= match state.as_str() {
+        let Call::Step { state, event, .. } = call else { return Ok(()) };
+        let last = outcome.is_err() && self.random.usize(..LAST_TRIES) == 0;
+        let may_be_last = match state.as_str() {
             // Its failure leaves a booking to an operator who hears nothing of it.
             "Record Stuck Booking" => false,
-            // A claim that was written, and whose answer nobody ever got, leaves the booking to the reconciliation, which is not played here.
-            "Claim Saga" if *event == "TicketCreated" => {
-                let ticket = self.ticket_of(*booking).expect("a ticket");
-                last && self.house.holder(ticket).await.as_ref() != Some(arn)
-            }
+            // A claim that was written and never answered leaves its booking to the reconciliation, which is not played here: `Record Stuck Booking` takes it back from
+            // nobody, not even from the execution that it was written for.
+            "Claim Saga" => *event != "TicketCreated",
             _ => true,
         };
-        self.executions.answered(self.house, call, outcome, |_| last);
+        self.executions.answered(self.house, call, outcome, |_| last && may_be_last);
         Ok(())
     }
 
@@ -834,8 +863,10 @@ impl<'a> Play<'a> {
         }
         let halls: Vec<_> = self.halls.iter().map(|hall| hall.event).collect();
         let events = self.house.stream.since(0);
-        news::sales_are_those_of(self.house, events.clone(), &halls, &settled, &mut self.random).await?;
-        news::messages_are_those_of(self.house, events, &settled, &mut self.random).await?;
+        let reported = self.house.without_a_confirmation(events.clone(), Flaw::UnreportedConfirmation);
+        let told = self.house.without_a_confirmation(events, Flaw::UntoldConfirmation);
+        news::sales_are_those_of(self.house, reported, &halls, &settled, &mut self.random).await?;
+        news::messages_are_those_of(self.house, told, &settled, &mut self.random).await?;
         Ok(self.played)
     }
 }
