@@ -75,6 +75,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/tickets/{id}/admissions", Owner),
     route("GET", "/admissions/{id}", OwnerOrManager),
     route("GET", "/admissions/{id}/code.svg", Owner),
+    route("GET", "/admissions/{id}/code.png", Owner),
     route("POST", "/inventory/{id}/check-in-lists", Manager),
     route("GET", "/inventory/{id}/check-in-lists", Manager),
     route("GET", "/check-in-lists/{id}", Manager),

@@ -182,7 +182,7 @@ impl Stage {
             ("POST", path @ "/check-ins") => Ok(api.post(path).json(&json!({})).into()),
             ("GET", "/scanner/{file}") => get("/scanner/scanner.js".into()),
             ("GET", "/tickets/{id}/admissions") => get(format!("/tickets/{}/admissions", booking.id())),
-            ("GET", path @ ("/admissions/{id}" | "/admissions/{id}/code.svg")) => {
+            ("GET", path @ ("/admissions/{id}" | "/admissions/{id}/code.svg" | "/admissions/{id}/code.png")) => {
                 get(path.replace("{id}", &format!("adm_{}000001", booking.id().trim_start_matches("tkt_"))))
             }
             ("GET", "/users/role/{role}") => get("/users/role/USER".into()),
