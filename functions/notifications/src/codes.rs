@@ -2,13 +2,17 @@
 //!
 //! The admissions context draws them, since it alone has the key that signs them (`docs/adr/0056-the-ticket-mail.md`).
 
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_lambda::{Client, primitives::Blob};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use boxoffice_aws::StoreError;
 use boxoffice_kernel::{AdmissionId, TicketId};
 use boxoffice_runtime::config::{self, ConfigError};
 use serde::{Deserialize, Deserializer, de};
-use std::fmt;
+use std::{fmt, time::Duration};
+
+/// How long the codes of a ticket may take.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// The codes of a ticket, as far as a mail has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -92,8 +96,12 @@ impl AdmissionsFunction {
     ///
     /// # Errors
     /// When it does not.
-    pub fn from_env(lambda: Client) -> Result<Self, ConfigError> {
-        Ok(Self::new(lambda, config::required("TICKET_CODES_FUNCTION")?))
+    pub fn from_env(sdk: &SdkConfig) -> Result<Self, ConfigError> {
+        // A mail is a second call after this one, and both must end within the sender's 15 s.
+        let timeouts = sdk.timeout_config().map(TimeoutConfig::to_builder).unwrap_or_default();
+        let timeouts = timeouts.operation_timeout(PATIENCE).build();
+        let sdk = sdk.to_builder().timeout_config(timeouts).build();
+        Ok(Self::new(Client::new(&sdk), config::required("TICKET_CODES_FUNCTION")?))
     }
 
     /// The function of this name.

@@ -123,7 +123,8 @@ pub fn content(event: &Event) -> Result<Option<Content>, StepFailure> {
         }
         "UserPasswordChanged" => Content::AccountChanged(account_change(event, vec![Part::Password])?),
         "UserSecondFactorChanged" => Content::AccountChanged(account_change(event, vec![Part::SecondFactor])?),
-        "TicketConfirmed" => {
+        // Asked for once more, it says what it said, with the codes of then.
+        "TicketConfirmed" | "TicketMailRequested" => {
             let mut booking = event.data::<TicketSummary>()?;
             booking.ticket_version = event.version();
             Content::TicketConfirmed(booking)

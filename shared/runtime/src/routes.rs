@@ -91,6 +91,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/scanner/{file}", Public),
     route("PATCH", "/tickets/{id}/status", OwnerOrManager),
     route("PATCH", "/tickets/{id}/cancel", Owner),
+    route("POST", "/tickets/{id}/mail", Owner),
     route("DELETE", "/tickets/{id}", Owner),
     route("POST", "/payments", Owner),
     route("GET", "/payments", Admin),

@@ -260,6 +260,7 @@ impl Stage {
             }
             ("PATCH", "/tickets/{id}/status") => Ok(api.patch_status(self.pending().await?.id(), "CANCELLED").into()),
             ("PATCH", "/tickets/{id}/cancel") => Ok(api.cancel(self.pending().await?.id()).into()),
+            ("POST", "/tickets/{id}/mail") => Ok(api.post(&format!("/tickets/{}/mail", booking.id())).into()),
             ("DELETE", "/tickets/{id}") => Ok(api.delete(&format!("/tickets/{}", self.ended().await?.id())).into()),
             ("POST", "/payments") => Ok(api.post_payment(&json!({ "ticketId": booking.id() })).into()),
             ("GET", "/payments/user/{userId}") => get(format!("/payments/user/{}", user.id)),

@@ -214,9 +214,27 @@ async fn a_confirmation_shows_the_codes_of_its_admissions_and_its_calendar_entry
     assert!(pictures[0].content != pictures[1].content, "both seats have one code");
     assert!(confirmed.body_text.contains("Your 2 codes are in this mail."), "{}", confirmed.body_text);
 
+    // Its owner has it sent again, and nobody else; three times an hour.
+    let again = format!("/tickets/{}/mail", booking.id());
+    house.somebody().await?.post(&again).send().await?.refusal(403, "FORBIDDEN")?;
+    for _ in 0..3 {
+        me.post(&again).send().await?.with_status(202)?;
+    }
+    let refused = me.post(&again).send().await?;
+    refused.refusal(429, "TOO_MANY_ATTEMPTS")?;
+    ensure!(refused.header("retry-after").is_some(), "{refused:?} does not say when to retry");
+    // The welcome, the confirmation and its three repetitions.
+    house.until_notified(me, 5).await?;
+    let mut mails = house.mailbox.mails_to(me.email()).await?;
+    mails.retain(|mail| mail.subject == confirmed.subject);
+    assert_eq!(mails.len(), 4);
+    let shown = |mail: &Mail| mail.enclosed_as("image/png").map(|it| it.content.clone()).collect::<Vec<_>>();
+    assert!(mails.iter().all(|mail| shown(mail) == shown(&confirmed)), "a mail has other codes than the first");
+
     booking.cancel().await?.with_status(202)?;
     booking.until_cancelled("CANCELLED_BY_BUYER").await?;
     let cancelled = house.mailbox.until_mailed_about(me.email(), "is cancelled").await?;
+    me.post(&again).send().await?.refusal(409, "ILLEGAL_TRANSITION")?;
     assert_eq!(cancelled.enclosed_as("image/png").count(), 0);
     let [before, after] = [&confirmed, &cancelled];
     let uid = format!("{}@boxoffice", booking.id());

@@ -138,7 +138,7 @@ impl Office<AwsSender, AdmissionsFunction> {
         Ok(Self {
             store: crate::store_from_env()?,
             sender: AwsSender::from_env(&sdk)?,
-            codes: AdmissionsFunction::from_env(aws_sdk_lambda::Client::new(&sdk))?,
+            codes: AdmissionsFunction::from_env(&sdk)?,
             queue: Queue::from_env(&sdk)?,
             metrics: Metrics::from_env()?,
             budgets: Budgets {

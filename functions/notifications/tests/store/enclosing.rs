@@ -73,11 +73,15 @@ async fn codes_are_drawn_for_mails_about_good_bookings_and_for_no_others() {
             assert!(calendar.contains(&format!("\r\nSEQUENCE:{sequence}\r\n")), "{calendar}");
             assert_eq!(calendar.contains("STATUS:CANCELLED"), kind == "TicketCancelled", "{calendar}");
         }
+        assert!(notifications.deliver(&event("TicketMailRequested", 4, &data), FIRST).await);
+        let mail = notifications.post.sent().pop().unwrap().1;
+        assert!(mail.subject.ends_with("is confirmed") && mail.codes.len() == 2, "{}", mail.subject);
+        assert!(mail.calendar.unwrap().contains("\r\nSEQUENCE:4\r\n"));
         let texted = UserId::generate();
         assert!(notifications.deliver(&event("UserEmailVerified", 2, &user_data(texted, "SMS")), FIRST).await);
         assert!(notifications.deliver(&event("TicketConfirmed", 2, &ticket_data(texted)), FIRST).await);
         let (channel, message) = notifications.post.sent().pop().unwrap();
-        assert_eq!((channel, message.has_enclosures(), notifications.codes.drawn()), (Channel::Sms, false, 1));
+        assert_eq!((channel, message.has_enclosures(), notifications.codes.drawn()), (Channel::Sms, false, 2));
     })
     .await;
 }
