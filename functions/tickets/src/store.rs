@@ -506,7 +506,7 @@ impl TicketStore {
         self.rewrite(id, |ticket| ticket.cancel(reason, Timestamp::now()), event, trace).await
     }
 
-    /// AP-560 request mail: states that the ticket's owner wants its mail once more, with the event as they were last told of it.
+    /// AP-590 request mail: states that the ticket's owner wants its mail once more, with the event as they were last told of it.
     ///
     /// # Errors
     /// When a rule says no, or the store fails.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | trigger | `POST /tickets/{id}/mail` |
 //! | reads | the ticket (AP-50) |
-//! | writes | the ticket's budget of mails (AP-373), the ticket's version (AP-560) |
+//! | writes | the ticket's budget of mails (AP-373), the ticket's version (AP-590) |
 //! | emits | `TicketMailRequested`, which is a message of its own for `send-notification` |
 //! | safe to repeat | each call is one more mail, and the budget bounds them |
 
