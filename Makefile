@@ -2,7 +2,7 @@
 # TARGET=localstack runs everything on LocalStack in place of the embedded emulator, in Docker where that answers and else without; both can be up at once.
 
 .DEFAULT_GOAL := help
-.PHONY: help throttled setup build up down reset status logs demo on-sale cancellation test test-unit test-scripts coverage mutants fuzz fault-matrix bench lint fmt audit sizes release \
+.PHONY: help throttled setup build up down reset status logs demo on-sale cancellation test test-unit test-scripts coverage mutants crowds fuzz fault-matrix bench lint fmt audit sizes release \
 	reproduce clean
 SHELL := /bin/sh
 export TARGET
@@ -64,6 +64,9 @@ coverage: ## Say which lines the unit and store tests run, and fail under 90 % o
 
 mutants: ## Change the domain one decision at a time, and look whether a unit test notices (20 min)
 	@python3 scripts/mutants.py
+
+crowds: ## Play 1,000 crowds of 50 bookings, interleaved request by request (an hour; SEED=n for the first)
+	@python3 scripts/crowds.py $(if $(SEED),--seed $(SEED))
 
 fault-matrix: up ## Try every fault at every state of the saga; the grid goes to .local/reports/
 	@$(STACK) run -- python3 scripts/fault_matrix.py

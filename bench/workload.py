@@ -160,6 +160,8 @@ class Workload:
             return [event("GET", PAGES[function], {})] * number
         if function == "find-upcoming-tickets":
             return [{"userId": self.parameters["userId"]}] * number
+        if function == "draw-ticket-codes":
+            return [{"ticketId": self.ids["tickets"]}] * number
         if function in self.calls:
             return [self.call(function) for _ in range(number)]
         return [self.steps[function]] * number if function in self.steps else []

@@ -43,6 +43,7 @@ FIELDS_BEYOND_SCHEMAS = {
     ("POST /payments/stripe/events", "Stripe-Signature"): "a signature is made with the webhook's secret",
     ("GET /admissions/{id}", "id"): "the last six digits of an admission's id count from 1",
     ("GET /admissions/{id}/code.svg", "id"): "the last six digits of an admission's id count from 1",
+    ("GET /admissions/{id}/code.png", "id"): "the last six digits of an admission's id count from 1",
     ("POST /check-in-lists/{id}/devices", "gates"): "a device scans at gates of its list",
     ("POST /inventory/{id}/check-in-lists", "closesAt"): "a list closes after it opens",
     ("POST /payments/{id}/refund", "Idempotency-Key"): "the refund of a part needs an Idempotency-Key, that of the whole does not",

@@ -77,7 +77,7 @@ async function mailsTo(address) {
   const embedded = await fetch(`${aws}/_ministack/ses/messages`);
   const mails = embedded.ok
     ? Object.values((await embedded.json()).messages).flat().map((mail) => ({ to: mail.To, subject: mail.Subject, text: mail.BodyText }))
-    : (await (await fetch(`${aws}/_aws/ses`)).json()).messages.map((mail) => ({ to: mail.Destination.ToAddresses, subject: mail.Subject, text: mail.Body.text_part }));
+    : (await (await fetch(`${aws}/_aws/ses`)).json()).messages.map((mail) => ({ to: mail.Destination?.ToAddresses ?? [], subject: mail.Subject ?? "", text: mail.Body?.text_part ?? "" }));
   return mails.filter((mail) => mail.to.includes(address));
 }
 

@@ -152,8 +152,9 @@ impl Request {
         }
         let response = request.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.text().await.map_err(failed)?;
-        let reply = Reply { what, status, headers, body };
+        let bytes = response.bytes().await.map_err(failed)?.to_vec();
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        let reply = Reply { what, status, headers, body, bytes };
         if let Some(seen) = &self.seen {
             seen.note(&reply);
         }
@@ -169,14 +170,17 @@ pub struct Reply {
     /// The status code.
     pub status: u16,
     headers: HeaderMap,
-    /// The body as it came.
+    /// The body as text.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Reply {
     /// A reply that was read from a connection by hand.
     pub(crate) fn new(what: &str, status: u16, headers: HeaderMap, body: String) -> Self {
-        Self { what: what.to_owned(), status, headers, body }
+        let bytes = body.clone().into_bytes();
+        Self { what: what.to_owned(), status, headers, body, bytes }
     }
 
     /// A header's value.

@@ -6,6 +6,7 @@ use crate::{
     stack::Stack,
     wait::{Look, SOON, until},
 };
+use mail_parser::{MessageParser, MimeHeaders as _};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -42,12 +43,74 @@ pub struct Mail {
     pub body_text: String,
     /// The same as a page.
     pub body_html: Option<String>,
+    /// Its pictures and files.
+    #[serde(skip)]
+    pub enclosed: Vec<Enclosed>,
+}
+
+/// A picture or file of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enclosed {
+    /// Its type, such as `image/png`.
+    pub kind: String,
+    /// The name by which the page shows it.
+    pub content_id: Option<String>,
+    /// The picture or file itself.
+    pub content: Vec<u8>,
+}
+
+impl Mail {
+    /// The mail that was handed over as one message.
+    fn read(source: String, raw: &str) -> Outcome<Self> {
+        let unread = || Failure::new(format!("{raw} is no mail"));
+        let read = MessageParser::new().parse(raw).ok_or_else(unread)?;
+        let to = read.to().into_iter().flat_map(|to| to.iter());
+        let text = |text: std::borrow::Cow<'_, str>| text.replace("\r\n", "\n");
+        let enclosed = read.parts.iter().filter_map(|part| {
+            let kind = part.content_type()?;
+            let kind = format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default());
+            let is_enclosed = !kind.starts_with("multipart/") && !["text/plain", "text/html"].contains(&kind.as_str());
+            let content_id = part.content_id().map(ToOwned::to_owned);
+            is_enclosed.then(|| Enclosed { kind, content_id, content: part.contents().to_vec() })
+        });
+        Ok(Self {
+            source,
+            to: to.filter_map(|to| to.address().map(ToOwned::to_owned)).collect(),
+            subject: read.subject().unwrap_or_default().to_owned(),
+            body_text: read.body_text(0).map(text).unwrap_or_default(),
+            body_html: read.body_html(0).map(text),
+            enclosed: enclosed.collect(),
+        })
+    }
+
+    /// The pictures or files of this type.
+    pub fn enclosed_as<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Enclosed> {
+        self.enclosed.iter().filter(move |enclosed| enclosed.kind == kind)
+    }
 }
 
 #[derive(Deserialize)]
 struct EmbeddedMails {
     /// By account.
-    messages: BTreeMap<String, Vec<Mail>>,
+    messages: BTreeMap<String, Vec<EmbeddedMail>>,
+}
+
+/// The raw message is there for one that was handed over so (`localstack/emulator.py`).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EmbeddedMail {
+    raw_data: Option<String>,
+    #[serde(flatten)]
+    mail: Mail,
+}
+
+impl EmbeddedMail {
+    fn mail(self) -> Outcome<Mail> {
+        match self.raw_data {
+            Some(raw) => Mail::read(self.mail.source, &raw),
+            None => Ok(self.mail),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -60,27 +123,37 @@ struct LocalStackMails {
 #[serde(rename_all = "PascalCase")]
 struct LocalStackMail {
     source: String,
+    /// The message, where it was handed over as one: then there is nothing else.
+    raw_data: Option<String>,
+    #[serde(default)]
     destination: Destination,
+    #[serde(default)]
     subject: String,
+    #[serde(default)]
     body: LocalStackBody,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Destination {
     to_addresses: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct LocalStackBody {
     text_part: String,
     html_part: Option<String>,
 }
 
-impl From<LocalStackMail> for Mail {
-    fn from(LocalStackMail { source, destination, subject, body }: LocalStackMail) -> Self {
+impl LocalStackMail {
+    fn mail(self) -> Outcome<Mail> {
+        let Self { source, raw_data, destination, subject, body } = self;
+        if let Some(raw) = raw_data {
+            return Mail::read(source, &raw);
+        }
         let LocalStackBody { text_part, html_part } = body;
-        Self { source, to: destination.to_addresses, subject, body_text: text_part, body_html: html_part }
+        let (to, body_text, body_html, enclosed) = (destination.to_addresses, text_part, html_part, Vec::new());
+        Ok(Mail { source, to, subject, body_text, body_html, enclosed })
     }
 }
 
@@ -118,11 +191,11 @@ impl Mailbox {
         let all: Vec<Mail> = match self.keeper()? {
             Keeper::Embedded(http) => {
                 let mails: EmbeddedMails = http.get(EMBEDDED_MAILS).send().await?.answer(200)?;
-                mails.messages.into_values().flatten().collect()
+                mails.messages.into_values().flatten().map(EmbeddedMail::mail).collect::<Outcome<_>>()?
             }
             Keeper::LocalStack(http) => {
                 let mails: LocalStackMails = http.get(["_aws", "ses"]).send().await?.answer(200)?;
-                mails.messages.into_iter().map(Mail::from).collect()
+                mails.messages.into_iter().map(LocalStackMail::mail).collect::<Outcome<_>>()?
             }
         };
         Ok(all.into_iter().filter(|mail| mail.to.iter().any(|to| to == address)).collect())

@@ -3,9 +3,9 @@
 use boxoffice_admissions::{
     Doors, Office,
     handlers::{
-        create_check_in, create_check_in_list, end_device, enrol_device, get_admission, get_check_in_list, get_scanner,
-        get_ticket_keys, invite_device, list_admissions, list_check_in_lists, list_scans, revoke_admissions,
-        undo_check_in,
+        create_check_in, create_check_in_list, draw_ticket_codes, end_device, enrol_device, get_admission,
+        get_check_in_list, get_scanner, get_ticket_keys, invite_device, list_admissions, list_check_in_lists,
+        list_scans, revoke_admissions, undo_check_in,
     },
     keys::VerifyingKeys,
 };
@@ -28,6 +28,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             let doors = boxoffice_admissions::doors_from_env()?;
             let keys = VerifyingKeys::from_env(aws_sdk_ssm::Client::new(&client::sdk_config()))?;
             http::serve_devices(&function, async |request| create_check_in::handle(&doors, &keys, request).await).await
+        }
+        "draw-ticket-codes" => {
+            let office = Office::from_env()?;
+            task::serve_plain(&function, async |question| draw_ticket_codes::run(&office, question).await).await
         }
         "end-device" => {
             let doors = boxoffice_admissions::doors_from_env()?;

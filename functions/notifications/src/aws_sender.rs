@@ -1,6 +1,7 @@
 //! Mail by SES, text and push messages by SNS.
 //!
-//! SES by its first API: the second is not everywhere this must run.
+//! SES by its first API: the second is not everywhere this must run. A mail with enclosures is written here, since the first API takes none beside a message
+//! ([`mime`]).
 //!
 //! One try each: neither service knows an idempotency key, so a try that the SDK repeats after a lost answer is a second message. An answer, whatever it
 //! says, is one of a service that did not take the message; so is a connection that was never made. After anything else nobody knows.
@@ -8,13 +9,15 @@
 use crate::{
     content::Composed,
     domain::Address,
+    mime,
     sender::{MessageSender, SendError},
 };
 use aws_config::SdkConfig;
 use aws_sdk_ses::{
     config::retry::RetryConfig,
     error::{BuildError, ProvideErrorMetadata, SdkError},
-    types::{Body, Content, Destination, Message},
+    primitives::Blob,
+    types::{Body, Content, Destination, Message, RawMessage},
 };
 use boxoffice_runtime::config::{self, ConfigError};
 use std::{error::Error, io};
@@ -44,10 +47,21 @@ impl AwsSender {
     }
 
     async fn send_mail(&self, to: &str, message: &Composed) -> Result<(), SendError> {
+        if message.has_enclosures() {
+            return self.send_enclosing(to, message).await;
+        }
         let body = Body::builder().text(utf8(&message.text)?).html(utf8(&message.html)?).build();
         let mail = Message::builder().subject(utf8(&message.subject)?).body(body).build();
         let to = Destination::builder().to_addresses(to).build();
         let sent = self.mail.send_email().source(&self.from).destination(to).message(mail).send().await;
+        sent.map(drop).map_err(|error| sorted("SES", &error))
+    }
+
+    async fn send_enclosing(&self, to: &str, message: &Composed) -> Result<(), SendError> {
+        let written = mime::message(&self.from, to, message).map_err(|error| SendError::Refused(error.to_string()))?;
+        let raw = RawMessage::builder().data(Blob::new(written)).build();
+        let raw = raw.map_err(|error| SendError::Unavailable(error.to_string()))?;
+        let sent = self.mail.send_raw_email().source(&self.from).destinations(to).raw_message(raw).send().await;
         sent.map(drop).map_err(|error| sorted("SES", &error))
     }
 

@@ -5,11 +5,13 @@
 //!
 //! A message says what happened, and not to whom: a name is only in the mail itself, and nobody's address or payment method anywhere.
 //!
-//! A booking that is paid is one message, when it is confirmed. Seats that are held and wait for their payment, and a payment that was declined or went
+//! A booking that is paid is one message, when it is confirmed: its mail has the codes of the admissions, which nothing else has and nothing keeps, and a
+//! calendar file; so has the mail about an event that was moved. The mail about a cancelled booking has a calendar file that takes the entry away. Seats that are held and wait for their payment, and a payment that was declined or went
 //! through, are on the page that the buyer is looking at.
 
+use crate::codes::{Codes, TicketCode};
 use askama::Template as _;
-use boxoffice_kernel::{Amount, Currency, PaymentId, Quantity, Text, TicketId, Timestamp, TransactionId};
+use boxoffice_kernel::{Amount, Currency, PaymentId, Quantity, Text, TicketId, Timestamp, TransactionId, calendar};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
@@ -193,6 +195,9 @@ pub struct TicketSummary {
     pub currency: Currency,
     /// Until when they are held.
     pub hold_expires_at: Timestamp,
+    /// The ticket's version: that of the event, beside whose data it is.
+    #[serde(default)]
+    pub ticket_version: u64,
 }
 
 /// A booking that is over.
@@ -330,6 +335,10 @@ pub struct Composed {
     pub html: String,
     /// Anywhere else.
     pub message: FreeText,
+    /// The codes that a mail's page shows.
+    pub codes: Vec<TicketCode>,
+    /// The calendar file of a mail.
+    pub calendar: Option<String>,
 }
 
 const MOMENT: &[BorrowedFormatItem<'_>] =
@@ -367,9 +376,35 @@ impl TicketSummary {
     fn held_until(&self) -> String {
         moment(self.hold_expires_at)
     }
+
+    fn calendar(&self, status: calendar::Status, made_at: Timestamp) -> String {
+        let summary = format!("{}, {}", self.seats(), self.ticket_id);
+        let entry = calendar::Entry {
+            ticket: self.ticket_id,
+            version: self.ticket_version,
+            status,
+            name: self.event_name.as_str(),
+            starts_at: self.event_date,
+            place: self.location.as_ref().map(Text::as_str),
+            summary: &summary,
+        };
+        entry.file(made_at)
+    }
 }
 
 impl CancellationReason {
+    /// Whether the booking may have been confirmed before, so that its event may be in a calendar.
+    fn may_follow_a_confirmation(self) -> bool {
+        match self {
+            Self::CancelledByBuyer | Self::CancelledByOperator | Self::EventCancelled | Self::PaymentRefunded => true,
+            Self::HoldExpired
+            | Self::PaymentDeclined
+            | Self::PaymentUnavailable
+            | Self::HoldLost
+            | Self::BookingFailed => false,
+        }
+    }
+
     /// Why, in a sentence.
     fn why(self) -> &'static str {
         match self {
@@ -421,6 +456,8 @@ macro_rules! templates {
                 pub(super) about: &'a $about,
                 pub(super) subject: &'a str,
                 pub(super) first_name: &'a str,
+                #[allow(dead_code, reason = "not every kind shows codes")]
+                pub(super) codes: &'a Codes,
             }
         }
     )+};
@@ -446,6 +483,7 @@ templates!(
 struct Mail<'a> {
     first_name: &'a str,
     message: &'a str,
+    note: Option<&'a str>,
 }
 
 macro_rules! render {
@@ -506,6 +544,38 @@ impl Content {
         }
     }
 
+    /// The ticket whose codes its mail has.
+    pub fn ticket_with_codes(&self) -> Option<TicketId> {
+        match self {
+            Self::TicketConfirmed(booking) => Some(booking.ticket_id),
+            Self::TicketEventChanged(moved) => Some(moved.booking.ticket_id),
+            _ => None,
+        }
+    }
+
+    /// Whether its mail would be wrong before the ticket has admissions.
+    pub fn waits_for_admissions(&self) -> bool {
+        matches!(self, Self::TicketConfirmed(_))
+    }
+
+    /// The calendar file of its mail: of a booking that is good, as its codes are, or of one that is cancelled.
+    fn calendar(&self, codes: &Codes, made_at: Timestamp) -> Option<String> {
+        use calendar::Status;
+        match self {
+            Self::TicketConfirmed(booking) | Self::TicketEventChanged(MovedBooking { booking, .. })
+                if !codes.codes.is_empty() =>
+            {
+                Some(booking.calendar(Status::Confirmed, made_at))
+            }
+            Self::TicketCancelled(CancelledBooking { booking, cancellation_reason })
+                if cancellation_reason.may_follow_a_confirmation() =>
+            {
+                Some(booking.calendar(Status::Cancelled, made_at))
+            }
+            _ => None,
+        }
+    }
+
     fn unwritable(&self, why: impl fmt::Display) -> Unwritable {
         Unwritable(self.template(), why.to_string())
     }
@@ -530,21 +600,40 @@ impl Content {
         self.words().map(|(_, message)| message)
     }
 
-    /// The message in every form, to somebody of this name.
+    /// The message in every form, to somebody of this name, with nothing enclosed.
     ///
     /// # Errors
     /// When a template is wrong.
     pub fn compose(&self, first_name: &Text<50>) -> Result<Composed, Unwritable> {
+        self.composed(first_name, Codes::default())
+    }
+
+    /// The same as a mail, made at this time: with these codes, and with its calendar file.
+    ///
+    /// # Errors
+    /// When a template is wrong.
+    pub fn compose_mail(&self, first_name: &Text<50>, codes: Codes, now: Timestamp) -> Result<Composed, Unwritable> {
+        let calendar = self.calendar(&codes, now);
+        Ok(Composed { calendar, ..self.composed(first_name, codes)? })
+    }
+
+    fn composed(&self, first_name: &Text<50>, codes: Codes) -> Result<Composed, Unwritable> {
         let (subject, message) = self.words()?;
-        let first_name = first_name.as_str();
-        let text = Mail { first_name, message: message.as_str() }.render();
-        let html = render!(self, InHtml { subject: &subject, first_name: first_name });
+        let (first_name, note) = (first_name.as_str(), codes.note());
+        let text = Mail { first_name, message: message.as_str(), note: note.as_deref() }.render();
+        let html = render!(self, InHtml { subject: &subject, first_name: first_name, codes: &codes });
         let failed = |error: askama::Error| self.unwritable(error);
-        Ok(Composed { text: text.map_err(failed)?, html: html.map_err(failed)?, subject, message })
+        let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
+        Ok(Composed { subject, text, html, message, codes: codes.codes, calendar: None })
     }
 }
 
 impl Composed {
+    /// Whether a mail has more than its text.
+    pub fn has_enclosures(&self) -> bool {
+        !self.codes.is_empty() || self.calendar.is_some()
+    }
+
     /// How many characters of a message a device gets: more than any shows, and within what each push service takes.
     const PUSHED: usize = 240;
 
@@ -584,6 +673,71 @@ mod tests {
             total_amount: Amount::from_minor(9980).unwrap(),
             currency: Currency::Eur,
             hold_expires_at: "2030-05-01T08:05:59Z".parse().unwrap(),
+            ticket_version: 2,
+        }
+    }
+
+    fn codes(shown: u32, admissions: u32) -> Codes {
+        let ticket = booking("Late Show").ticket_id;
+        let code = |place| TicketCode { admission_id: ticket.admission(place).unwrap(), serial: place, png: vec![1] };
+        Codes { admissions, codes: (1..=shown).map(code).collect() }
+    }
+
+    fn mailed(content: &Content, codes: Codes) -> Composed {
+        content.compose_mail(&ada(), codes, "2030-05-01T08:06:00Z".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_confirmation_shows_a_code_for_each_admission_and_says_how_many_there_are() {
+        let mail = mailed(&Content::TicketConfirmed(booking("Late Show")), codes(2, 2));
+        let note = "Your 2 codes are in this mail. Each admits one person: show it at the door.";
+        assert!(mail.text.contains(&format!(".\n\n{note}\n\nBox Office")), "{}", mail.text);
+        assert!(mail.html.contains(note), "{}", mail.html);
+        assert_eq!(mail.html.matches("src=\"cid:").count(), 2);
+        for code in &mail.codes {
+            assert!(mail.html.contains(&format!("src=\"cid:{}\"", code.content_id())), "{}", mail.html);
+        }
+        // A text message and the stored one have no code, and nothing to say of it.
+        assert!(!mail.message.as_str().contains("code"), "{}", mail.message);
+    }
+
+    #[test]
+    fn a_booking_whose_admissions_are_revoked_shows_no_code_and_enters_no_calendar() {
+        let mail = mailed(&Content::TicketConfirmed(booking("Late Show")), codes(0, 2));
+        assert!(!mail.html.contains("cid:") && !mail.text.contains("code"), "{}", mail.html);
+        assert_eq!((mail.codes.len(), mail.calendar), (0, None));
+        let pending = mailed(&Content::TicketEventChanged(moved("Late Show")), Codes::default());
+        assert_eq!(pending.calendar, None);
+    }
+
+    #[test]
+    fn a_calendar_entry_follows_its_event_until_it_is_cancelled() {
+        let line = |mail: &Composed, name: &str| {
+            let file = mail.calendar.clone().unwrap();
+            file.lines().find_map(|line| line.strip_prefix(name).map(ToOwned::to_owned)).unwrap()
+        };
+        let mut later = moved("Late Show");
+        (later.booking.ticket_version, later.booking.event_date) = (3, "2030-06-08T19:30:00Z".parse().unwrap());
+        let over = CancelledBooking {
+            booking: TicketSummary { ticket_version: 5, ..booking("Late Show") },
+            cancellation_reason: CancellationReason::EventCancelled,
+        };
+        let mails = [
+            mailed(&Content::TicketConfirmed(booking("Late Show")), codes(1, 1)),
+            mailed(&Content::TicketEventChanged(later), codes(1, 1)),
+            mailed(&Content::TicketCancelled(over), Codes::default()),
+        ];
+        let each = |name: &str| mails.iter().map(|mail| line(mail, name)).collect::<Vec<_>>();
+        assert_eq!(each("UID:"), vec!["tkt_01970000000070008000000000000001@boxoffice"; 3]);
+        assert_eq!(each("SEQUENCE:"), ["2", "3", "5"]);
+        assert_eq!(each("STATUS:"), ["CONFIRMED", "CONFIRMED", "CANCELLED"]);
+        assert_eq!(each("DTSTART:"), ["20300601T200000Z", "20300608T193000Z", "20300601T200000Z"]);
+    }
+
+    #[test]
+    fn a_booking_that_was_never_confirmed_leaves_calendars_alone() {
+        for reason in [CancellationReason::HoldExpired, CancellationReason::PaymentDeclined] {
+            assert_eq!(mailed(&cancelled("Late Show", reason), Codes::default()).calendar, None);
         }
     }
 

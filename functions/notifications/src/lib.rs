@@ -3,9 +3,11 @@
 //! | File | Holds |
 //! |---|---|
 //! | [`domain`] | a notification, who may send it, and which status may follow which; pure |
+//! | [`codes`] | the codes of a ticket, drawn by the admissions context |
 //! | [`content`] | what each kind of message says, in text and HTML; pure |
 //! | [`events`] | what this context states on the bus |
 //! | [`sender`] | what sends a message, whoever it is |
+//! | [`mime`] | a mail with pictures and a calendar file; pure |
 //! | [`aws_sender`] | mail by SES, text and push messages by SNS |
 //! | [`queue`] | the queue of messages to send: what Lambda hands over of it, and how long a message stays out of sight |
 //! | [`patience`] | how long to wait before the next try, and when to give up; pure |
@@ -17,10 +19,12 @@
 //! at the rate that the mail service takes; `docs/adr/0029-messages-wait-in-a-queue.md` says why.
 
 pub mod aws_sender;
+pub mod codes;
 pub mod content;
 pub mod domain;
 pub mod events;
 pub mod handlers;
+pub mod mime;
 pub mod patience;
 pub mod queue;
 pub mod record;

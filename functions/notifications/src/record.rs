@@ -123,10 +123,20 @@ pub fn content(event: &Event) -> Result<Option<Content>, StepFailure> {
         }
         "UserPasswordChanged" => Content::AccountChanged(account_change(event, vec![Part::Password])?),
         "UserSecondFactorChanged" => Content::AccountChanged(account_change(event, vec![Part::SecondFactor])?),
-        "TicketConfirmed" => Content::TicketConfirmed(event.data::<TicketSummary>()?),
-        "TicketCancelled" => Content::TicketCancelled(event.data::<CancelledBooking>()?),
+        // Asked for once more, it says what it said, with the codes of then.
+        "TicketConfirmed" | "TicketMailRequested" => {
+            let mut booking = event.data::<TicketSummary>()?;
+            booking.ticket_version = event.version();
+            Content::TicketConfirmed(booking)
+        }
+        "TicketCancelled" => {
+            let mut cancelled = event.data::<CancelledBooking>()?;
+            cancelled.booking.ticket_version = event.version();
+            Content::TicketCancelled(cancelled)
+        }
         "TicketEventChanged" => {
-            let moved = event.data::<MovedBooking>()?;
+            let mut moved = event.data::<MovedBooking>()?;
+            moved.booking.ticket_version = event.version();
             return Ok(moved.is_moved().then_some(Content::TicketEventChanged(moved)));
         }
         // The ticket's message tells of the refund too, so that a thousand buyers of a cancelled event get a thousand messages and not two.

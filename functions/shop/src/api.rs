@@ -203,6 +203,8 @@ pub struct Ticket {
     /// Why it is cancelled.
     #[serde(default)]
     pub cancellation_reason: Option<String>,
+    /// How often it has been written.
+    pub version: u64,
 }
 
 /// The state of a payment.

@@ -13,14 +13,12 @@
 //! | [`pages`] | each page's template, with what it shows |
 //! | [`order`] | an order's state as its buyer should see it; pure |
 //! | [`enrolment`] | the secret of a second factor, for an authenticator app; pure |
-//! | [`calendar`] | an order as a calendar file; pure |
 //! | [`handlers`] | one file a function |
 //!
 //! A page has no rule of its own: it asks a handler of the API, and shows its answer or its refusal (`docs/adr/0047-pages-ask-handlers.md`).
 
 pub mod api;
 pub mod assets;
-pub mod calendar;
 pub mod cookies;
 pub mod enrolment;
 pub mod form;

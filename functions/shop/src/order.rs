@@ -109,7 +109,7 @@ pub(crate) mod tests {
             "id": "tkt_01970000000070008000000000000001", "inventoryId": "inv_01970000000070008000000000000001",
             "eventName": "Late Show, at the <Wheel>", "eventDate": "2035-06-01T20:00:00.000Z", "quantity": 2,
             "totalAmount": 99.8, "currency": "EUR", "status": status,
-            "paymentId": "pay_01970000000070008000000000000001", "holdExpiresAt": "2035-05-01T10:10:00.000Z"
+            "paymentId": "pay_01970000000070008000000000000001", "holdExpiresAt": "2035-05-01T10:10:00.000Z", "version": 2
         });
         ticket.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(ticket).unwrap()

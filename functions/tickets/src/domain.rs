@@ -204,6 +204,9 @@ pub enum Unchanged {
     /// The event has not begun.
     #[error("the event begins at {0}")]
     EventToCome(Timestamp),
+    /// It has no codes to send.
+    #[error("the ticket is {0}; its mail is sent when it is CONFIRMED")]
+    NotConfirmed(Status),
     /// It is not over.
     #[error("the ticket is {0}; it can be deleted when it is CANCELLED or COMPLETED")]
     NotSettled(Status),
@@ -362,6 +365,18 @@ impl Ticket {
             (Status::Confirmed, Some(at)) => Err(Unchanged::CancellationRequested(at)),
             (Status::Confirmed, None) if now < begins => Err(Unchanged::EventToCome(begins)),
             (Status::Confirmed, None) => Ok(Self { status: Status::Completed, ..self.changed(now) }),
+        }
+    }
+
+    /// The ticket, whose owner wants its mail once more.
+    ///
+    /// # Errors
+    /// Unless it is confirmed, and wanted.
+    pub fn request_mail(&self, now: Timestamp) -> Result<Self, Unchanged> {
+        match (self.status, self.cancellation_requested_at) {
+            (Status::Confirmed, None) => Ok(self.changed(now)),
+            (Status::Confirmed, Some(at)) => Err(Unchanged::CancellationRequested(at)),
+            (status, _) => Err(Unchanged::NotConfirmed(status)),
         }
     }
 

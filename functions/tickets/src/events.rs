@@ -116,6 +116,11 @@ about_a_booking!(
         /// The facts that the buyer was told before.
         previous: EventDetails
     },
+    /// Its owner wants its mail once more.
+    TicketMailRequested {
+        /// Where the event takes place.
+        location: Location
+    },
     /// The event has taken place.
     TicketCompleted {},
     /// The ticket is shown to nobody any more.

@@ -45,6 +45,19 @@ pub fn orders_from_env() -> Result<Budget, ConfigError> {
     Ok(Budget::new(dynamodb, config::required("TICKETS_TABLE")?, most, ORDERS_SECONDS))
 }
 
+/// How many mails of a ticket its owner may ask for in an hour.
+const MAILS: u32 = 3;
+const MAILS_SECONDS: u32 = 3600;
+
+/// How often the mail of a ticket may be asked for.
+///
+/// # Errors
+/// When a variable is missing.
+pub fn mails_from_env() -> Result<Budget, ConfigError> {
+    let dynamodb = client::dynamodb(&client::sdk_config());
+    Ok(Budget::new(dynamodb, config::required("TICKETS_TABLE")?, MAILS, MAILS_SECONDS))
+}
+
 /// The store of a function that only knows tickets.
 pub fn store_from_env() -> Result<TicketStore, ConfigError> {
     TicketStore::from_env(client::dynamodb(&client::sdk_config()))

@@ -5,7 +5,7 @@ use boxoffice_runtime::{Metrics, auth::Gate, config, http, init_telemetry, task}
 use boxoffice_tickets::handlers::{
     announce_event_change, cancel_ticket, confirm_ticket, create_ticket, delete_ticket, find_upcoming_tickets,
     get_ticket, list_tickets, list_tickets_by_event, list_tickets_by_status, list_tickets_by_user,
-    request_cancellation, update_ticket_status, walk_cancellation,
+    request_cancellation, request_ticket_mail, update_ticket_status, walk_cancellation,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -69,6 +69,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         "list-tickets" => {
             let store = boxoffice_tickets::store_from_env()?;
             http::serve(&function, Gate::from_env()?, async |request| list_tickets::handle(&store, request).await).await
+        }
+        "request-ticket-mail" => {
+            let store = boxoffice_tickets::store_from_env()?;
+            let mails = boxoffice_tickets::mails_from_env()?;
+            http::serve(&function, Gate::from_env()?, async |request| {
+                request_ticket_mail::handle(&store, &mails, request).await
+            })
+            .await
         }
         "request-cancellation" => {
             let sale = boxoffice_tickets::tickets_and_events_from_env()?;

@@ -13,7 +13,7 @@ use crate::{
     domain::{CancellationReason, EventCopy, Status, Ticket, Unchanged},
     events::{
         EventDetails, TicketCancellationRequested, TicketCancelled, TicketCompleted, TicketConfirmed, TicketCreated,
-        TicketDeleted, TicketEventChanged, TicketExpiryRequested,
+        TicketDeleted, TicketEventChanged, TicketExpiryRequested, TicketMailRequested,
     },
     pool::{LimitExceeded, Pool},
 };
@@ -504,6 +504,17 @@ impl TicketStore {
             cancellation_reason: ticket.cancellation_reason.unwrap_or(reason),
         };
         self.rewrite(id, |ticket| ticket.cancel(reason, Timestamp::now()), event, trace).await
+    }
+
+    /// AP-590 request mail: states that the ticket's owner wants its mail once more, with the event as they were last told of it.
+    ///
+    /// # Errors
+    /// When a rule says no, or the store fails.
+    pub async fn request_mail(&self, id: TicketId, trace: &Trace) -> Result<Ticket, ChangeError> {
+        let decide = |ticket: &Ticket| ticket.request_mail(Timestamp::now());
+        let event =
+            |ticket: &Ticket| TicketMailRequested { booking: ticket.into(), location: ticket.event.location.clone() };
+        self.rewrite(id, decide, event, trace).await
     }
 
     /// AP-62 delete ticket: marks it, and takes it off every list.

@@ -10,6 +10,7 @@
 //! | [`time`] | UTC instants in one sortable spelling |
 //! | [`role`] | what a user may do |
 //! | [`operator`] | who acts for whoever runs Box Office |
+//! | [`calendar`] | a booking's event as a calendar file |
 //! | [`contact`] | where a message reaches a user, and by which channel |
 //! | [`event`] | the envelope every domain event travels in |
 //! | [`idempotency`] | idempotency keys, and fingerprints of what they were used for |
@@ -18,6 +19,7 @@
 //!
 //! Nothing here knows AWS, tokio or the environment, so every rule is tested without any of them.
 
+pub mod calendar;
 pub mod contact;
 pub mod event;
 pub mod id;

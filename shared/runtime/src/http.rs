@@ -31,6 +31,7 @@ pub struct Answer {
     status: StatusCode,
     content_type: &'static str,
     body: Option<String>,
+    bytes: Option<Vec<u8>>,
     cached_seconds: Option<u32>,
     headers: Vec<(&'static str, String)>,
 }
@@ -45,12 +46,18 @@ impl Answer {
     }
 
     fn empty(status: StatusCode) -> Self {
-        Self { status, content_type: "application/json", body: None, cached_seconds: None, headers: Vec::new() }
+        let (body, bytes, cached_seconds, headers) = (None, None, None, Vec::new());
+        Self { status, content_type: "application/json", body, bytes, cached_seconds, headers }
     }
 
     /// 200 with a text that is not ours to serialize, such as a page.
     pub fn content(content_type: &'static str, body: String) -> Self {
         Self { content_type, body: Some(body), ..Self::empty(StatusCode::OK) }
+    }
+
+    /// 200 with bytes that are no text. API Gateway knows their type as binary (`BinaryMediaTypes` in the template).
+    pub fn bytes(content_type: &'static str, bytes: Vec<u8>) -> Self {
+        Self { content_type, bytes: Some(bytes), ..Self::empty(StatusCode::OK) }
     }
 
     /// 200 with this body.
@@ -337,7 +344,8 @@ fn respond(
 ) -> Response<Body> {
     let correlation_id = trace.correlation_id.to_string();
     let answer = outcome.map_or_else(|problem| refusal(problem, &correlation_id), |answer| revalidated(answer, held));
-    let mut response = Response::new(answer.body.map_or(Body::Empty, Body::Text));
+    let body = answer.body.map(Body::Text).or_else(|| answer.bytes.map(Body::Binary));
+    let mut response = Response::new(body.unwrap_or(Body::Empty));
     *response.status_mut() = answer.status;
     let own_headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -756,6 +764,11 @@ mod tests {
         assert_eq!(ill.status(), StatusCode::SERVICE_UNAVAILABLE);
         let gone = responded(Answer::no_content(), None);
         assert_eq!((gone.status(), gone.headers().get(CONTENT_TYPE)), (StatusCode::NO_CONTENT, None));
+        let picture = responded(Answer::bytes("image/png", vec![0x89, 0x50]), None);
+        assert_eq!(
+            (picture.headers()[CONTENT_TYPE].to_str().unwrap(), picture.body()),
+            ("image/png", &Body::Binary(vec![0x89, 0x50]))
+        );
         let page = responded(Answer::content("text/html", "<p>".into()), None);
         assert_eq!((page.status(), &page.headers()[CONTENT_TYPE]), (StatusCode::OK, &"text/html".parse().unwrap()));
         assert_eq!(Answer::ok(&Unwritable).unwrap_err().code, Code::InternalError);

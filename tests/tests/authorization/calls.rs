@@ -182,7 +182,7 @@ impl Stage {
             ("POST", path @ "/check-ins") => Ok(api.post(path).json(&json!({})).into()),
             ("GET", "/scanner/{file}") => get("/scanner/scanner.js".into()),
             ("GET", "/tickets/{id}/admissions") => get(format!("/tickets/{}/admissions", booking.id())),
-            ("GET", path @ ("/admissions/{id}" | "/admissions/{id}/code.svg")) => {
+            ("GET", path @ ("/admissions/{id}" | "/admissions/{id}/code.svg" | "/admissions/{id}/code.png")) => {
                 get(path.replace("{id}", &format!("adm_{}000001", booking.id().trim_start_matches("tkt_"))))
             }
             ("GET", "/users/role/{role}") => get("/users/role/USER".into()),
@@ -263,6 +263,7 @@ impl Stage {
             }
             ("PATCH", "/tickets/{id}/status") => Ok(api.patch_status(self.pending().await?.id(), "CANCELLED").into()),
             ("PATCH", "/tickets/{id}/cancel") => Ok(api.cancel(self.pending().await?.id()).into()),
+            ("POST", "/tickets/{id}/mail") => Ok(api.post(&format!("/tickets/{}/mail", booking.id())).into()),
             ("DELETE", "/tickets/{id}") => Ok(api.delete(&format!("/tickets/{}", self.ended().await?.id())).into()),
             ("POST", "/payments") => Ok(api.post_payment(&json!({ "ticketId": booking.id() })).into()),
             ("GET", "/payments/user/{userId}") => get(format!("/payments/user/{}", user.id)),

@@ -137,6 +137,10 @@ async fn a_confirmed_booking_has_an_admission_a_seat_with_a_code_of_its_own() ->
         assert_eq!(&mine, admission);
         let seen_by_staff: Value = house.manager.get(&path).send().await?.answer(200)?;
         assert_eq!(seen_by_staff.get("code"), None, "staff see no code");
+        let pixels = house.buyer.get(&format!("{path}/code.png")).header("Accept", "image/png").send().await?;
+        assert_eq!((pixels.status, pixels.header("content-type")), (200, Some("image/png")));
+        assert!(pixels.bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "{}", pixels.body);
+        house.manager.get(&format!("{path}/code.png")).send().await?.refusal(403, "FORBIDDEN")?;
         let picture = house.buyer.get(&format!("{path}/code.svg")).send().await?;
         assert!(picture.status == 200 && picture.body.starts_with("<svg"), "{}", picture.body);
         house.somebody().await?.get(&path).send().await?.refusal(403, "FORBIDDEN")?;

@@ -1,7 +1,7 @@
 //! Messages to users: their channel, and how often they come: once.
 
 use boxoffice_e2e::{
-    Booking, BoxOffice, Card, NotificationStatus, Outcome, Person, Verdict, ensure,
+    Booking, BoxOffice, Card, Failure, NotificationStatus, Outcome, Person, Verdict, ensure,
     mailbox::{DEVICE_THAT_IS_GONE, Mail},
     model::Notification,
     story::{Body, fresh, fresh_id, random},
@@ -175,6 +175,74 @@ async fn a_booking_paid_at_once_is_one_message() -> Verdict {
     for said in [show.name(), "Concert Hall, Vienna", " UTC", "99.8", "EUR", booking.id(), transaction.as_str()] {
         assert!(confirmed.message.contains(said), "{said} is not in {}", confirmed.message);
     }
+    Ok(())
+}
+
+/// The value of this property of a mail's calendar file.
+fn in_the_calendar(mail: &Mail, property: &str) -> Outcome<String> {
+    let file = mail.enclosed_as("text/calendar").next();
+    let file = file.map(|file| String::from_utf8_lossy(&file.content).into_owned()).unwrap_or_default();
+    let value = file.lines().find_map(|line| line.strip_prefix(property)?.strip_prefix(':'));
+    value
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::new(format!("{:?} has no {property} in its calendar: {file}", mail.subject)))
+}
+
+#[tokio::test]
+async fn a_confirmation_shows_the_codes_of_its_admissions_and_its_calendar_entry_goes_with_the_booking() -> Verdict {
+    let house = BoxOffice::open().await?;
+    let me = &house.buyer;
+    house.verified(me).await?;
+    let show = house.show(10).await?;
+    let booking = show.order(2).paid_with(Card::Good).booked().await?;
+    booking.until_confirmed().await?;
+    let confirmed = house.mailbox.until_mailed_about(me.email(), "is confirmed").await?;
+
+    let pictures: Vec<_> = confirmed.enclosed_as("image/png").collect();
+    let html = confirmed.body_html.as_deref().unwrap_or_default();
+    assert_eq!(pictures.len(), 2, "{:?}", confirmed.enclosed);
+    for (place, picture) in (1..).zip(&pictures) {
+        let admission = format!("adm_{}{place:06}", booking.id().trim_start_matches("tkt_"));
+        let id = picture.content_id.as_deref().unwrap_or_default();
+        ensure!(id.starts_with(&admission) && html.contains(&format!("src=\"cid:{id}\"")), "{id} is not in {html}");
+        // The picture is the one that the admission's page shows, byte by byte.
+        let path = format!("/admissions/{admission}/code.png");
+        let shown = me.get(&path).header("Accept", "image/png").send().await?;
+        shown.with_status(200)?;
+        assert!(shown.bytes == picture.content, "the mail has another code than {admission}");
+    }
+    assert!(pictures[0].content != pictures[1].content, "both seats have one code");
+    assert!(confirmed.body_text.contains("Your 2 codes are in this mail."), "{}", confirmed.body_text);
+
+    // Its owner has it sent again, and nobody else; three times an hour.
+    let again = format!("/tickets/{}/mail", booking.id());
+    house.somebody().await?.post(&again).send().await?.refusal(403, "FORBIDDEN")?;
+    for _ in 0..3 {
+        me.post(&again).send().await?.with_status(202)?;
+    }
+    let refused = me.post(&again).send().await?;
+    refused.refusal(429, "TOO_MANY_ATTEMPTS")?;
+    ensure!(refused.header("retry-after").is_some(), "{refused:?} does not say when to retry");
+    // The welcome, the confirmation and its three repetitions.
+    house.until_notified(me, 5).await?;
+    let mut mails = house.mailbox.mails_to(me.email()).await?;
+    mails.retain(|mail| mail.subject == confirmed.subject);
+    assert_eq!(mails.len(), 4);
+    let shown = |mail: &Mail| mail.enclosed_as("image/png").map(|it| it.content.clone()).collect::<Vec<_>>();
+    assert!(mails.iter().all(|mail| shown(mail) == shown(&confirmed)), "a mail has other codes than the first");
+
+    booking.cancel().await?.with_status(202)?;
+    booking.until_cancelled("CANCELLED_BY_BUYER").await?;
+    let cancelled = house.mailbox.until_mailed_about(me.email(), "is cancelled").await?;
+    me.post(&again).send().await?.refusal(409, "ILLEGAL_TRANSITION")?;
+    assert_eq!(cancelled.enclosed_as("image/png").count(), 0);
+    let [before, after] = [&confirmed, &cancelled];
+    let uid = format!("{}@boxoffice", booking.id());
+    assert_eq!([in_the_calendar(before, "UID")?, in_the_calendar(after, "UID")?], [uid.clone(), uid]);
+    let sequence = |mail| Ok::<u64, Failure>(in_the_calendar(mail, "SEQUENCE")?.parse().unwrap_or_default());
+    assert!(sequence(before)? < sequence(after)?, "{before:?} {after:?}");
+    assert_eq!(in_the_calendar(before, "STATUS")?, "CONFIRMED");
+    assert_eq!(in_the_calendar(after, "STATUS")?, "CANCELLED");
     Ok(())
 }
 

@@ -64,6 +64,7 @@ async fn of_bookings(house: &BoxOffice) -> Outcome<Vec<StoredEvent>> {
     paid.until_awaited().await?;
     paid.pay(Card::Good).await?.with_status(200)?;
     paid.until_confirmed().await?;
+    house.buyer.post(&format!("/tickets/{}/mail", paid.id())).send().await?.with_status(202)?;
     paid.cancel().await?.with_status(202)?;
     paid.until_cancelled("CANCELLED_BY_BUYER").await?;
     declined.declined_for_good().await?;

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | trigger | `GET /admissions/{id}`, `GET /admissions/{id}/code.svg` |
+//! | trigger | `GET /admissions/{id}`, `GET /admissions/{id}/code.svg`, `GET /admissions/{id}/code.png` |
 //! | reads | the ticket's admissions (AP-502), the event's terms (AP-281), the key of codes |
 
 use super::answer::{AdmissionView, example, not_found};
@@ -11,19 +11,21 @@ use crate::{
     domain::{Admission, Block},
     qr,
 };
+use boxoffice_admission::Code as TicketCode;
+use boxoffice_aws::StoreError;
 use boxoffice_kernel::AdmissionId;
 use boxoffice_runtime::{Code, Problem, auth::Access, http, http::Answer};
 use lambda_http::{Request, RequestExt as _};
 
-/// Answers the route that was called: the admission, or the picture of its code.
+/// Answers the route that was called: the admission, or a picture of its code.
 ///
 /// # Errors
-/// Those of [`show`] and [`picture`].
+/// Those of [`show`], [`picture`] and [`pixels`].
 pub async fn handle(office: &Office, request: Request) -> Result<Answer, Problem> {
-    if request.raw_http_path().ends_with("/code.svg") {
-        picture(office, request).await
-    } else {
-        show(office, request).await
+    match request.raw_http_path().rsplit('/').next() {
+        Some("code.svg") => picture(office, request).await,
+        Some("code.png") => pixels(office, request).await,
+        _ => show(office, request).await,
     }
 }
 
@@ -79,13 +81,44 @@ pub async fn show(office: &Office, request: Request) -> Result<Answer, Problem> 
     )
 )]
 pub async fn picture(office: &Office, request: Request) -> Result<Answer, Problem> {
-    let (block, admission) = find(office, &request).await?;
-    http::caller(&request)?.may_act_for(block.user_id)?;
-    let code = office.codes(&block, &[admission]).await?.pop().flatten();
-    let code = code
-        .ok_or_else(|| Problem::new(Code::AdmissionNotFound, "The admission was revoked, and has no code any more."))?;
-    let svg = qr::svg(&code).map_err(|error| boxoffice_aws::StoreError::Broken(error.to_string()))?;
+    let svg = qr::svg(&code(office, &request).await?).map_err(StoreError::from)?;
     Ok(Answer::content("image/svg+xml; charset=utf-8", svg))
+}
+
+/// Shows an admission's code as a QR code of 392 by 392 pixels.
+///
+/// Send `Accept: image/png`: API Gateway passes bytes on to those who ask for them, and hands anybody else their base64.
+///
+/// # Errors
+/// When there is no such admission, it was revoked, or it is somebody else's.
+#[utoipa::path(
+    get,
+    path = "/admissions/{id}/code.png",
+    operation_id = "get-admission-code-png",
+    tag = "admissions",
+    params(("id" = inline(AdmissionId), Path, description = "The admission")),
+    responses(
+        (
+            status = 200,
+            description = "The QR code",
+            body = String,
+            content_type = "image/png",
+            example = "The bytes of a PNG file"
+        ),
+        (status = 404, description = "`ADMISSION_NOT_FOUND`: there is none, or it was revoked"),
+    )
+)]
+pub async fn pixels(office: &Office, request: Request) -> Result<Answer, Problem> {
+    let png = qr::png(&code(office, &request).await?).map_err(StoreError::from)?;
+    Ok(Answer::bytes("image/png", png))
+}
+
+/// The code of an admission, for its owner.
+async fn code(office: &Office, request: &Request) -> Result<TicketCode, Problem> {
+    let (block, admission) = find(office, request).await?;
+    http::caller(request)?.may_act_for(block.user_id)?;
+    let code = office.codes(&block, &[admission]).await?.pop().flatten();
+    code.ok_or_else(|| Problem::new(Code::AdmissionNotFound, "The admission was revoked, and has no code any more."))
 }
 
 async fn find(office: &Office, request: &Request) -> Result<(Block, Admission), Problem> {

@@ -1,4 +1,4 @@
-//! One file a function. The first group answers HTTP, the second runs as a step of the booking saga.
+//! One file a function. The first group answers HTTP, the second other functions: of `draw_ticket_codes` the caller is `send-notification`, of `revoke_admissions` the booking saga.
 
 pub mod create_check_in;
 pub mod create_check_in_list;
@@ -14,6 +14,7 @@ pub mod list_check_in_lists;
 pub mod list_scans;
 pub mod undo_check_in;
 
+pub mod draw_ticket_codes;
 pub mod revoke_admissions;
 
 mod answer;
@@ -49,6 +50,7 @@ impl OfTicket for BookedAdmissions {
     enrol_device::handle,
     get_admission::show,
     get_admission::picture,
+    get_admission::pixels,
     get_check_in_list::show,
     get_check_in_list::numbers,
     get_check_in_list::devices,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod devices;
+mod drawing;
 mod fixture;
 mod passing;
 mod race;

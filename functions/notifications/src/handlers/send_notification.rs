@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | trigger | the notification queue, a message at a time; rules of the bus put events there |
-//! | reads | where the user is reached (AP-102), the notification (AP-103) |
+//! | reads | where the user is reached (AP-102), the notification (AP-103); of a mail about a ticket its codes, from `draw-ticket-codes` |
 //! | writes | where the user is reached (AP-100, AP-101), the notification (AP-104 to AP-107, AP-260), budgets (AP-402, AP-407); hands the message over; the dead-letter queue; metrics |
 //! | emits | `NotificationRequested`, `NotificationSent`, `NotificationFailed` |
 //! | safe to repeat | a notification's id follows from the event's, and the first record decides; one invocation at a time sends, and none after it is marked sent; of a user the latest version stays |
@@ -12,7 +12,7 @@
 //! |---|---|
 //! | handed over | SENT |
 //! | the service refuses this message or address, the user has no verified address for the channel, or is gone | FAILED at once |
-//! | over the budget of the user's day or of the hour | as throttled |
+//! | over the budget of the user's day or of the hour; the ticket has no admissions yet, or its codes cannot be drawn | as throttled |
 //! | throttled, out of quota, answered with an error, not reached | the message comes again, for a day ([`patience`]); then FAILED |
 //! | no answer, or the function died | the message comes again when its lease is over, [`MOST_UNANSWERED`](crate::domain::MOST_UNANSWERED) times at most; then FAILED |
 //! | not recorded, or not understood | the message comes again; then it is in the dead-letter queue with the reason |
@@ -20,6 +20,7 @@
 use crate::{
     NotificationStore,
     aws_sender::AwsSender,
+    codes::{AdmissionsFunction, Codes, TicketCodes},
     content::Content,
     domain::{Address, NotToSend, Notification, Unreachable},
     patience,
@@ -50,11 +51,13 @@ pub struct Budgets {
 
 /// The parts that sending needs.
 #[derive(Debug, Clone)]
-pub struct Office<S> {
+pub struct Office<S, C> {
     /// The notifications.
     pub store: NotificationStore,
     /// Delivers messages.
     pub sender: S,
+    /// Draws the codes of tickets.
+    pub codes: C,
     /// Where they wait.
     pub queue: Queue,
     /// Counts outcomes.
@@ -125,7 +128,7 @@ impl Unsent {
     }
 }
 
-impl Office<AwsSender> {
+impl Office<AwsSender, AdmissionsFunction> {
     /// From the environment.
     ///
     /// # Errors
@@ -135,6 +138,7 @@ impl Office<AwsSender> {
         Ok(Self {
             store: crate::store_from_env()?,
             sender: AwsSender::from_env(&sdk)?,
+            codes: AdmissionsFunction::from_env(&sdk)?,
             queue: Queue::from_env(&sdk)?,
             metrics: Metrics::from_env()?,
             budgets: Budgets {
@@ -157,7 +161,7 @@ fn address<'a>(notification: &Notification, contact: &'a Contact) -> Result<Addr
     })
 }
 
-impl<S: MessageSender> Office<S> {
+impl<S: MessageSender, C: TicketCodes> Office<S, C> {
     /// Sends what there is to send, and says which messages stay in the queue. `who` names this invocation and no other.
     pub async fn serve(&self, batch: Batch, who: &str) -> Failures {
         let mut failures = Failures::default();
@@ -286,14 +290,34 @@ impl<S: MessageSender> Office<S> {
             Some(before) => Address::Email(before),
             None => address(notification, &contact)?,
         };
+        let is_mail = matches!(address, Address::Email(_));
+        let codes = if is_mail { self.codes(notification).await? } else { Codes::default() };
         self.spend(notification).await?;
-        let message = notification.content.compose(&contact.first_name);
+        let message = if is_mail {
+            notification.content.compose_mail(&contact.first_name, codes, Timestamp::now())
+        } else {
+            notification.content.compose(&contact.first_name)
+        };
         let message = message.map_err(|error| StepFailure::Defect(error.to_string()))?;
         self.sender.send(address, &message).await.map_err(|error| match error {
             SendError::Refused(why) => Unsent::Refused(why),
             SendError::Unavailable(why) => Unsent::NotTaken(why),
             SendError::Unanswered(why) => Unsent::Failed(StepFailure::Transient(why)),
         })
+    }
+
+    /// The codes of a mail about a ticket, as they are now. Without them it waits: nothing was sent yet.
+    async fn codes(&self, notification: &Notification) -> Result<Codes, Unsent> {
+        let content = &notification.content;
+        let Some(ticket) = content.ticket_with_codes() else { return Ok(Codes::default()) };
+        let codes = self.codes.codes(ticket).await.map_err(|error| {
+            tracing::warn!(notification_id = %notification.id, %error, "the codes of a ticket were not drawn");
+            Unsent::NotTaken("the codes of the ticket could not be drawn".to_owned())
+        })?;
+        if codes.admissions == 0 && content.waits_for_admissions() {
+            return Err(Unsent::NotTaken("the ticket has no admissions yet".to_owned()));
+        }
+        Ok(codes)
     }
 
     /// Where the user is reached now, not when the message was recorded: an address may be another since, and a user may be gone.

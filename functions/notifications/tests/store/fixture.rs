@@ -1,9 +1,10 @@
 //! The fixture of these tests.
 
-use boxoffice_aws::{HourlyBudget, attribute::text};
+use boxoffice_aws::{HourlyBudget, StoreError, attribute::text};
 use boxoffice_kernel::{Channel, Contact, EventId, NotificationId, TicketId, Timestamp, UserId};
 use boxoffice_notifications::{
     NotificationStore,
+    codes::{Codes, TicketCode, TicketCodes},
     content::Composed,
     domain::{Address, Notification},
     handlers::send_notification::{Budgets, Office},
@@ -63,12 +64,45 @@ impl MessageSender for PostOffice {
     }
 }
 
+/// Stands in for the admissions context: draws a code a seat, of as many seats as it is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawer {
+    /// Nothing while it does not answer.
+    seats: Arc<Mutex<Option<u32>>>,
+    drawn: Arc<AtomicU32>,
+}
+
+impl Drawer {
+    pub(crate) fn answer(&self, seats: Option<u32>) {
+        *self.seats.lock().unwrap() = seats;
+    }
+
+    /// How often it drew.
+    pub(crate) fn drawn(&self) -> u32 {
+        self.drawn.load(Ordering::Relaxed)
+    }
+}
+
+impl TicketCodes for Drawer {
+    async fn codes(&self, ticket: TicketId) -> Result<Codes, StoreError> {
+        let seats = *self.seats.lock().unwrap();
+        let admissions = seats.ok_or_else(|| StoreError::Unavailable("draw-ticket-codes failed".into()))?;
+        self.drawn.fetch_add(1, Ordering::Relaxed);
+        let code = |place| {
+            let admission_id = ticket.admission(place).unwrap();
+            TicketCode { admission_id, serial: 100 + place, png: format!("a picture of {admission_id}").into_bytes() }
+        };
+        Ok(Codes { admissions, codes: (1..=admissions).map(code).collect() })
+    }
+}
+
 /// The store, the office and its queues, over one test's tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Notifications {
     pub(crate) store: NotificationStore,
     pub(crate) post: PostOffice,
-    pub(crate) office: Office<PostOffice>,
+    pub(crate) codes: Drawer,
+    pub(crate) office: Office<PostOffice, Drawer>,
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) queue_url: String,
     pub(crate) dead_letters_url: String,
@@ -142,15 +176,17 @@ impl Notifications {
         let queue = async |name: String| sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
         let (queue_url, dead_letters_url) = (queue(name.to_owned()).await, queue(format!("{name}-dead")).await);
         let post = PostOffice::default();
+        let codes = Drawer { seats: Arc::new(Mutex::new(Some(2))), drawn: Arc::default() };
         let office = Office {
             store: store.clone(),
             sender: post.clone(),
+            codes: codes.clone(),
             queue: Queue::new(sdk, &queue_url, &dead_letters_url),
             metrics: Metrics::new("test", "test"),
             budgets: Budgets { per_user_and_day: 1000, hourly: Self::hourly(database, 1_000_000) },
         };
         let (database, invocations) = (database.clone(), Arc::default());
-        Self { store, post, office, sqs, queue_url, dead_letters_url, database, invocations }
+        Self { store, post, codes, office, sqs, queue_url, dead_letters_url, database, invocations }
     }
 
     fn hourly(database: &Database, per_hour: u32) -> HourlyBudget {

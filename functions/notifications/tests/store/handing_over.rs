@@ -4,10 +4,11 @@ use crate::fixture::contact;
 use aws_config::Region;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use boxoffice_aws::client;
-use boxoffice_kernel::TicketId;
+use boxoffice_kernel::{TicketId, Timestamp};
 use boxoffice_notifications::{
     aws_sender::AwsSender,
-    content::{Composed, Content},
+    codes::{Codes, TicketCode},
+    content::{Composed, Content, TicketSummary},
     domain::Address,
     sender::{MessageSender, SendError},
 };
@@ -23,6 +24,31 @@ use std::{
 
 fn message() -> Composed {
     Content::Welcome.compose(&contact().first_name).unwrap()
+}
+
+/// A mail with a picture and a calendar file.
+fn enclosing() -> Composed {
+    let ticket_id = TicketId::generate();
+    let booking = TicketSummary {
+        ticket_id,
+        event_name: "Grün; Late Show".parse().unwrap(),
+        event_date: "2030-06-01T20:00:00Z".parse().unwrap(),
+        location: None,
+        quantity: boxoffice_kernel::Quantity::new(1).unwrap(),
+        total_amount: boxoffice_kernel::Amount::from_minor(9980).unwrap(),
+        currency: boxoffice_kernel::Currency::Eur,
+        hold_expires_at: Timestamp::now(),
+        ticket_version: 2,
+    };
+    let code = TicketCode { admission_id: ticket_id.admission(1).unwrap(), serial: 1, png: vec![0x89, 0xff, 0] };
+    let mail = Content::TicketConfirmed(booking).compose_mail(
+        &contact().first_name,
+        Codes { admissions: 1, codes: vec![code] },
+        Timestamp::now(),
+    );
+    let mail = mail.unwrap();
+    assert!(mail.has_enclosures());
+    mail
 }
 
 /// A sender in the name of an address of its own.
@@ -116,6 +142,7 @@ async fn every_channel_is_served() {
         let endpoint = device.send().await.unwrap().endpoint_arn.unwrap();
         let phone = "+14155550123".parse().unwrap();
         sender.send(Address::Email(&contact().email), &message()).await.unwrap();
+        sender.send(Address::Email(&contact().email), &enclosing()).await.unwrap();
         sender.send(Address::Phone(&phone), &message()).await.unwrap();
         match endpoint.parse() {
             Ok(device) => sender.send(Address::Device(&device), &message()).await.unwrap(),
@@ -130,8 +157,10 @@ async fn every_channel_is_served() {
 async fn a_refusal_is_final_and_repeats_no_address() {
     for_each_dynamodb(|database| async move {
         let sender = sender(&database, false).await;
-        let refused = sender.send(Address::Email(&contact().email), &message()).await.unwrap_err();
-        assert_eq!(refused, SendError::Refused("SES refused the message: MessageRejected".into()));
+        for mail in [message(), enclosing()] {
+            let refused = sender.send(Address::Email(&contact().email), &mail).await.unwrap_err();
+            assert_eq!(refused, SendError::Refused("SES refused the message: MessageRejected".into()));
+        }
         let gone = "arn:aws:sns:us-east-1:000000000000:endpoint/GCM/boxoffice/none".parse().unwrap();
         let refused = sender.send(Address::Device(&gone), &message()).await.unwrap_err();
         assert!(matches!(&refused, SendError::Refused(why) if why.starts_with("SNS refused")), "{refused:?}");

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
 mod contacts;
+mod enclosing;
 mod fixture;
 mod handing_over;
 mod lists;

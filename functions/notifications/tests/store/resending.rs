@@ -52,6 +52,8 @@ async fn a_failed_message_is_sent_again_once_however_often_an_operator_asks() {
             assert!(notifications.deliver(&confirmed, FIRST).await);
         }
         assert_eq!(notifications.post.sent().len(), 1);
+        // Its codes are made anew for each try, since nothing keeps them.
+        assert_eq!((notifications.codes.drawn(), notifications.post.sent()[0].1.codes.len()), (2, 2));
         let sent = notifications.stored(id).await;
         assert_eq!((sent.status, sent.resends), (Status::Sent, 1));
         // A click that comes late finds it done, and sends nothing.

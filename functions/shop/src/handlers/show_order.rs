@@ -8,7 +8,6 @@
 use super::choice::{self, Choice};
 use crate::{
     api::{Call, Event, List, Payment, Ticket, TicketStatus, User, read, session_of},
-    calendar,
     frame::{Audience, CardEntry, Frame},
     order::Stage,
     pages::{Bank, Cancel, OrderPage, OrdersPage, Pay, Row, Summary, Until, signed_in, tickets},
@@ -16,7 +15,7 @@ use crate::{
     visitor::{encoded, reader},
 };
 use boxoffice_inventory::{App, handlers::get_inventory};
-use boxoffice_kernel::{TicketId, Timestamp};
+use boxoffice_kernel::{TicketId, Timestamp, calendar};
 use boxoffice_payments::{PaymentStore, handlers::get_payment};
 use boxoffice_runtime::{
     Code, Problem,
@@ -132,7 +131,19 @@ async fn calendar_file(desk: &Desk, request: &Request, frame: &Frame, caller: Ca
     let ticket = ticket(desk, request, caller).await?;
     let place = event(desk, request, &ticket).await?.map(|event| event.location);
     let summary = format!("{} {}", tickets(frame, ticket.quantity.get()), ticket.id);
-    let file = calendar::file(&ticket, place.as_deref(), &summary, Timestamp::now());
+    let entry = calendar::Entry {
+        ticket: ticket.id,
+        version: ticket.version,
+        status: match ticket.status {
+            TicketStatus::Cancelled => calendar::Status::Cancelled,
+            TicketStatus::Pending | TicketStatus::Confirmed | TicketStatus::Completed => calendar::Status::Confirmed,
+        },
+        name: &ticket.event_name,
+        starts_at: ticket.event_date,
+        place: place.as_deref(),
+        summary: &summary,
+    };
+    let file = entry.file(Timestamp::now());
     let answer = Answer::content("text/calendar; charset=utf-8", file);
     Ok(answer.with_header("content-disposition", "attachment; filename=\"event.ics\"".to_owned()))
 }

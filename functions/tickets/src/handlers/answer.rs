@@ -174,9 +174,10 @@ impl From<ChangeError> for Problem {
                     Self::new(Code::TicketAlreadyCancelled, format!("{error}."))
                 }
                 Unchanged::EventBegan(_) => Self::new(Code::SalesClosed, format!("{error}.")),
-                Unchanged::Never(_) | Unchanged::EventToCome(_) | Unchanged::ExpiryRequested(_) => {
-                    Self::new(Code::IllegalTransition, format!("{error}."))
-                }
+                Unchanged::Never(_)
+                | Unchanged::EventToCome(_)
+                | Unchanged::ExpiryRequested(_)
+                | Unchanged::NotConfirmed(_) => Self::new(Code::IllegalTransition, format!("{error}.")),
                 Unchanged::NotSettled(_) => Self::new(Code::NotSettled, format!("{error}.")),
                 Unchanged::Deleted(_) => not_found(),
             },

@@ -9,6 +9,7 @@ pub mod list_tickets_by_event;
 pub mod list_tickets_by_status;
 pub mod list_tickets_by_user;
 pub mod request_cancellation;
+pub mod request_ticket_mail;
 pub mod update_ticket_status;
 pub mod walk_cancellation;
 
@@ -55,6 +56,7 @@ impl OfTicket for BookedTicket {
     list_tickets_by_status::handle,
     list_tickets_by_user::handle,
     request_cancellation::handle,
+    request_ticket_mail::handle,
     update_ticket_status::handle,
 ))]
 pub struct ApiDoc;

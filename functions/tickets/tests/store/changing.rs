@@ -309,6 +309,26 @@ async fn a_ticket_is_completed_once_its_event_has_begun_and_stays_confirmed_to_t
 }
 
 #[tokio::test]
+async fn the_mail_of_a_confirmed_ticket_is_asked_for_and_of_no_other() {
+    for_each_dynamodb(|database| async move {
+        let office = BoxOffice::new(&database);
+        let event = office.on_sale(10).await;
+        let ticket = office.ticket(event.id, 2).await;
+        let early = office.tickets.request_mail(ticket.id, &trace()).await;
+        assert!(matches!(early, Err(ChangeError::Unchanged(Unchanged::NotConfirmed(Status::Pending)))), "{early:?}");
+        office.sale.confirm(ticket.id, &trace()).await.unwrap();
+        let asked = office.tickets.request_mail(ticket.id, &trace()).await.unwrap();
+        assert_eq!((asked.status, asked.version), (Status::Confirmed, 3));
+        office.sale.request_cancellation(ticket.id, ticket.user_id, &trace()).await.unwrap();
+        let late = office.tickets.request_mail(ticket.id, &trace()).await;
+        assert!(matches!(late, Err(ChangeError::Unchanged(Unchanged::CancellationRequested(_)))), "{late:?}");
+        let history = ["TicketCreated", "TicketConfirmed", "TicketMailRequested", "TicketCancellationRequested"];
+        assert_eq!(database.history(ticket.id).await, history);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn only_a_ticket_that_is_over_is_deleted_and_then_it_is_gone_but_for_its_history() {
     for_each_dynamodb(|database| async move {
         let office = BoxOffice::new(&database);
