@@ -14,9 +14,7 @@ use boxoffice_payments::{
     dispute,
     domain::{IntentId, Method, Payment, Status},
     events::RefundedBy,
-    gateway::{
-        CalledOff, Cancellation, Charge, GatewayError, Opened, PaymentGateway as _, Record, Returned, Statement,
-    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Opened, PaymentGateway as _, Returned, Statement},
     guarded::Guarded,
     refund::{Refund, State},
     stripe::Stripe,
