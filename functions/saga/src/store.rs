@@ -80,9 +80,11 @@ impl CallOff {
                  attribute_exists(#reverse)))"
             ),
             Self::CompensationRequested => return Journal::NOT_CANCELLED.to_owned(),
-            Self::NobodyTookItOn => {
-                "(attribute_not_exists(executionArn) AND attribute_not_exists(undoExecutionArn))".to_owned()
-            }
+            // The claim may be this execution's own, whose answer was lost each time: it has done nothing with it.
+            Self::NobodyTookItOn => format!(
+                "((attribute_not_exists(executionArn) OR executionArn = :me) AND attribute_not_exists(undoExecutionArn) \
+                 AND {NOT_CONFIRMED})"
+            ),
         };
         format!("({} AND ({from_whom} OR undoExecutionArn = :me))", Journal::NOT_CANCELLED)
     }

@@ -19,7 +19,7 @@ use boxoffice_testing::{Table, stream};
 use boxoffice_tickets::domain::Status as Ticket;
 use fastrand::Rng;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The reason of a refund that is part of cancelling an event.
 const EVENT_CANCELLED: &str = "EventCancelled";
@@ -168,14 +168,14 @@ pub(crate) async fn messages_are_those_of(
             "TicketConfirmed" | "TicketCancelled" | "PaymentRefunded" | "TicketEventChanged"
         )
     };
-    let (mut messages, mut known) = (BTreeMap::<TicketId, Messages>::new(), BTreeMap::<UserId, ()>::new());
+    let (mut messages, mut known) = (BTreeMap::<TicketId, Messages>::new(), BTreeSet::<UserId>::new());
     // The bus keeps no order at all.
     let mut told: Vec<_> = batches(events.into_iter().filter(starts).collect(), random).into_iter().flatten().collect();
     random.shuffle(&mut told);
     for event in told {
         let id = |name: &str| event.get("data").and_then(|data| data.get(name)?.as_str()).unwrap_or_default();
         let (ticket, user) = (id("ticketId").parse().expect("a ticket"), id("userId").parse().expect("a user"));
-        if known.insert(user, ()).is_none() {
+        if known.insert(user) {
             store.keep_contact(user, &contact(), 1).await.map_err(|error| format!("no contact is kept: {error}"))?;
         }
         let event: Event = serde_json::from_value(event.clone()).expect("an event");

@@ -215,6 +215,17 @@ impl Gates {
     }
 }
 
+/// Why a call does not go on.
+#[derive(Debug)]
+pub(crate) enum Stop<T> {
+    /// Each request that it has sent waits.
+    Waits,
+    /// It has ended, with this answer.
+    Answers(T),
+    /// Its process died.
+    Died,
+}
+
 /// A call whose every request waits until it is let go.
 pub(crate) struct Gated<'a, T> {
     gates: Arc<Gates>,
@@ -248,20 +259,20 @@ impl<'a, T> Gated<'a, T> {
         request.go.send(mishap).expect("a request that waits");
     }
 
-    /// Goes on until it has ended, or each request that it has sent waits. `Some` with its answer when it has ended; with none when its process died.
-    pub(crate) async fn goes_on(&mut self) -> Option<Option<T>> {
+    /// Goes on until it has ended, or each request that it has sent waits.
+    pub(crate) async fn goes_on(&mut self) -> Stop<T> {
         poll_fn(|context| self.poll(context)).await
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Option<T>>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Stop<T>> {
         if let Poll::Ready(answer) = self.call.as_mut().poll(context) {
-            return Poll::Ready(Some(Some(answer)));
+            return Poll::Ready(Stop::Answers(answer));
         }
         if self.gates.is_dead.load(Ordering::SeqCst) {
-            return Poll::Ready(Some(None));
+            return Poll::Ready(Stop::Died);
         }
         if self.gates.going.load(Ordering::SeqCst) == 0 && self.waiting() > 0 {
-            return Poll::Ready(None);
+            return Poll::Ready(Stop::Waits);
         }
         Poll::Pending
     }

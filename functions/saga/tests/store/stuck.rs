@@ -43,6 +43,21 @@ async fn a_booking_that_nobody_could_take_on_is_taken_back_by_the_execution_that
     .await;
 }
 
+/// The claim was written and its answer was lost, at every try: nobody else will go on with the booking.
+#[tokio::test]
+async fn a_claim_that_never_heard_of_its_success_is_taken_back_by_its_own_execution() {
+    for_each_dynamodb(|database| async move {
+        let (store, ticket) = (store(&database), TicketId::generate());
+        assert!(claim(&store, ticket, "one").await);
+        for _ in 0..2 {
+            let recorded = stops(&store, ticket, "one", "TicketCreated", "Claim Saga").await.unwrap();
+            assert_eq!((&recorded["ending"], &recorded["booking"]), (&json!("UNDO"), &json!(booking(ticket))));
+        }
+        assert_eq!(status(&store, ticket).await, Status::Compensating);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_second_start_whose_claim_fails_for_good_changes_nothing_of_a_booking_that_another_has() {
     for_each_dynamodb(|database| async move {
