@@ -30,6 +30,8 @@ DEAR = (
     "/~1users", "/~1users~1register", "/~1users~1login", "/~1users~1password-reset", "/~1users~1password-reset~1confirm", "/~1shop~1account",
     "/~1shop~1session", "/~1shop~1password", "/~1shop~1password~1reset", "/~1health",
 )
+# Those of them that are asked for, and not sent anything.
+GOTTEN = {"/~1health"}
 # The functions of the API whose handlers a page calls in process: it needs their tables and actions, and no others.
 BEHIND_PAGES = {
     "show-shop": ("list-available-inventory", "get-inventory"),
@@ -407,6 +409,10 @@ def the_api_throttles_and_keeps_paths_out_of_traces(app: App) -> list[str]:
             found.append(f"{name}: no throttle for what has none of its own")
         own = {it["ResourcePath"] for it in stage["Properties"].get("MethodSettings", []) if "ThrottlingRateLimit" in it}
         found += [f"{path}: no throttle of its own" for path in DEAR if path not in own]
+    strict = [it for it in app.nested["firewall"]["Resources"]["WebAcl"]["Properties"]["Rules"] if "RegexString" in json.dumps(it)]
+    patterns = re.findall(r'"RegexString": "([^"]*)"', json.dumps(strict))
+    posts = [path.replace("~1", "/") for path in DEAR if path not in GOTTEN]
+    found += [f"firewall: no strict limit for POST {path}" for path in posts if not any(re.search(it, path) for it in patterns)]
     return found
 
 

@@ -211,9 +211,9 @@ pub async fn record(store: &NotificationStore, event: &Event, who: &str) -> Resu
         Some(Known::Deleted) => return recorded_before(store, event).await,
         None => return Err(StepFailure::Transient(format!("no event of {user} has arrived yet"))),
     };
-    let is_notice = matches!(content, Content::AccountChanged(_));
-    // A notice goes by mail, which is how an account is got back.
-    let channel = if is_notice { Channel::Email } else { reachable_channel(&contact) };
+    // A notice goes by mail, which is how an account is got back; so does a mail that its owner asks for, and whose codes no other message can have.
+    let is_mail = matches!(content, Content::AccountChanged(_)) || event.kind() == "TicketMailRequested";
+    let channel = if is_mail { Channel::Email } else { reachable_channel(&contact) };
     if previous_email(event)?.is_none() && Address::of(&contact, channel, &content).is_err() {
         return recorded_before(store, event).await;
     }

@@ -6,10 +6,9 @@
 use crate::{
     domain::{ATTEMPTS, IllegalTransition, IntentId, Method, MethodToken, NotPayable, Payment, Status, Tried},
     events::RefundedBy,
-    gateway::{
-        CalledOff, Cancellation, Charge, GatewayError, Line, Moved, Opened, PaymentGateway, Record, Returned, Seen,
-    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{AskAgain, Fact, NotACase, NotRefundable, Refund, State},
+    statement::{Line, Source},
     store::{Instruction, PaymentStore, Reading},
 };
 use boxoffice_aws::{
@@ -17,6 +16,7 @@ use boxoffice_aws::{
     transaction::{Attempt, ROUNDS, Written, until_current},
 };
 use boxoffice_kernel::{Actor, Amount, PaymentId, RefundId, Refusal, Timestamp, Trace};
+use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of the provider's record is read when nobody has read it before: a day.
@@ -26,6 +26,10 @@ const RECORD_OVERLAP_SECONDS: u32 = 600;
 
 /// How long a payment and the provider's word for it must rest before they are compared.
 const STATEMENT_REST_SECONDS: u32 = 900;
+/// How much of a statement is compared in one go.
+const STATEMENT_SECONDS: u32 = 3_600;
+/// How many payments are compared at once.
+const COMPARED_AT_ONCE: usize = 16;
 
 /// Charges, reverses and expires payments.
 #[derive(Debug, Clone)]
@@ -76,19 +80,30 @@ pub struct Comparison {
     pub provider: i64,
 }
 
-/// A statement that was compared with payments.
+/// The outcome of reading the provider's record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caught {
+    /// The payments that it changed.
+    pub changed: Vec<Payment>,
+    /// Why some of it was not read, or not taken in.
+    pub unread: Option<String>,
+}
+
+/// A part of the statement that was compared with payments.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
-    /// The period, its end the first instant after it; none when time was up before its end.
-    pub whole: Option<(Timestamp, Timestamp)>,
-    /// The payments that the statement is about.
+    /// From when on.
+    pub from: Timestamp,
+    /// The first instant after it.
+    pub to: Timestamp,
+    /// Whether more of it may be compared already.
+    pub more: bool,
+    /// Whether it was compared to its end before time was up.
+    pub is_whole: bool,
+    /// The payments that it is about.
     pub payments: BTreeSet<PaymentId>,
     /// Those of which the provider has another sum.
     pub differing: Vec<Comparison>,
-}
-
-fn signed(minor: u64) -> i64 {
-    i64::try_from(minor).unwrap_or(i64::MAX)
 }
 
 impl Cashier<crate::Provider> {
@@ -135,7 +150,11 @@ impl<G: PaymentGateway> Cashier<G> {
             payment.may_be_paid(now)?;
             let instruction = Instruction { method: method.unwrap_or(payment.method), token: Some(token.clone()) };
             let started = if payment.status == Status::Processing {
-                if !self.takes_the_place(&payment, token, now).await? {
+                let replaces = self.takes_the_place(&payment, token, now).await?;
+                if replaces {
+                    payment.may_be_paid_by(instruction.method, now)?;
+                }
+                if !replaces {
                     payment
                 } else if let Some(started) = self.change_card(&payment, &instruction, trace).await? {
                     started
@@ -374,43 +393,61 @@ impl<G: PaymentGateway> Cashier<G> {
     }
 
     /// Takes in what the provider's record says of money that left again, or came back, since it was read last: refunds and disputes
-    /// whose webhook was lost. Every payment that this changed; whatever is not read by `until` is read by the next call.
+    /// whose webhook was lost. Whatever is not read, by `until` or for want of an answer, is read by the next call.
     ///
     /// # Errors
     /// When there is no answer; then it may be called again.
-    pub async fn read_record(&self, until: Timestamp, trace: &Trace) -> Result<Vec<Payment>, CashierError> {
+    pub async fn read_record(&self, until: Timestamp, trace: &Trace) -> Result<Caught, CashierError> {
         let started = Timestamp::now();
         let through = self.store.read_through(Reading::Record).await?;
         let since =
             through.map_or(started.minus_seconds(RECORD_SECONDS), |it| it.minus_seconds(RECORD_OVERLAP_SECONDS));
-        let (mut changed, mut after) = (Vec::new(), None);
-        while Timestamp::now() < until {
+        let (mut caught, mut after) = (Caught::default(), None);
+        loop {
+            if Timestamp::now() >= until {
+                caught.unread.get_or_insert_with(|| "time was up".to_owned());
+                return Ok(caught);
+            }
             let Record { intents, next } = self.gateway.record(since, after.as_ref()).await?;
             for intent in intents {
-                let settled = self.settle_intent(&intent, true, trace).await?;
-                changed.extend(settled.filter(|payment| payment.updated_at >= started));
+                // One that fails hides no other: the next run reads it again.
+                match self.settle_intent(&intent, true, trace).await {
+                    Ok(settled) => caught.changed.extend(settled.filter(|payment| payment.updated_at >= started)),
+                    Err(error) => {
+                        caught.unread.get_or_insert_with(|| error.to_string());
+                    }
+                }
             }
             if next.is_none() {
-                self.store.note_read(Reading::Record, started).await?;
                 break;
             }
             after = next;
         }
-        Ok(changed)
+        if caught.unread.is_none() {
+            self.store.note_read(Reading::Record, started).await?;
+        }
+        Ok(caught)
     }
 
-    /// Compares the account's statement with the payments that it is about, from where it was read last up to a time that is long enough ago for both to be settled. A
-    /// payment that moved since is passed over: the move is on a later statement. Whatever is not read by `until` is read by the next call.
+    /// Compares an hour of the account's statement with the payments that it is about: from where it was read last, and up to a time that is long enough ago for both
+    /// to be settled. Nothing when it was read up to there.
     ///
     /// # Errors
     /// When there is no answer; then it may be called again.
-    pub async fn read_statement(&self, now: Timestamp, until: Timestamp) -> Result<Compared, CashierError> {
-        let to = now.minus_seconds(STATEMENT_REST_SECONDS);
-        let through = self.store.read_through(Reading::Statement).await?.unwrap_or(to.minus_seconds(RECORD_SECONDS));
-        let from = through.minus_seconds(RECORD_OVERLAP_SECONDS);
+    pub async fn read_statement(&self, now: Timestamp, until: Timestamp) -> Result<Option<Compared>, CashierError> {
+        let end = now.minus_seconds(STATEMENT_REST_SECONDS);
+        let noted = self.store.read_through(Reading::Statement).await?;
+        let through = noted.unwrap_or(end.minus_seconds(RECORD_SECONDS));
+        let to = end.min(through.plus_seconds(STATEMENT_SECONDS));
+        if through >= to {
+            return Ok(None);
+        }
         let mut lines: BTreeMap<String, Vec<Line>> = BTreeMap::new();
+        let (payments, differing) = (BTreeSet::new(), Vec::new());
+        let mut compared = Compared { from: through, to, more: to < end, is_whole: false, payments, differing };
         let mut after = None;
         loop {
+            let from = through.minus_seconds(RECORD_OVERLAP_SECONDS);
             let page = self.gateway.statement(from, to, after.as_ref()).await?;
             for line in page.lines {
                 lines.entry(line.intent.to_string()).or_default().push(line);
@@ -420,23 +457,23 @@ impl<G: PaymentGateway> Cashier<G> {
                 break;
             }
             if Timestamp::now() >= until {
-                return Ok(Compared::default());
+                return Ok(Some(compared));
             }
         }
-        let mut compared = Compared::default();
-        for lines in lines.values() {
+        let all: Vec<_> = lines.into_values().collect();
+        for some in all.chunks(COMPARED_AT_ONCE) {
             if Timestamp::now() >= until {
-                return Ok(compared);
+                return Ok(Some(compared));
             }
-            if let Some(comparison) = self.compare(lines).await? {
-                compared.payments.insert(comparison.payment.id);
-                if comparison.provider != comparison.payment.at_provider() && comparison.payment.updated_at < to {
-                    compared.differing.push(comparison);
+            for found in try_join_all(some.iter().map(|lines| self.compare(lines))).await?.into_iter().flatten() {
+                compared.payments.insert(found.payment.id);
+                if found.provider != found.payment.at_provider() {
+                    compared.differing.push(found);
                 }
             }
         }
-        compared.whole = Some((through, to));
-        Ok(compared)
+        compared.is_whole = true;
+        Ok(Some(compared))
     }
 
     /// Notes that the statement was read, and compared, up to there.
@@ -461,7 +498,7 @@ impl<G: PaymentGateway> Cashier<G> {
         Ok((!is_charged && payment.at_provider() != 0).then_some(Comparison { payment, provider: 0 }))
     }
 
-    /// Compares what the provider has of a payment with what the payment says; nothing of an intent that is none of ours.
+    /// Compares what the provider has of a payment with what the payment says; nothing of an intent that is none of ours, and of a payment that is being settled.
     async fn compare(&self, lines: &[Line]) -> Result<Option<Comparison>, CashierError> {
         let Some(first) = lines.first() else { return Ok(None) };
         let named = lines.iter().find_map(|line| line.payment);
@@ -470,14 +507,16 @@ impl<G: PaymentGateway> Cashier<G> {
             None => self.gateway.look(&first.intent).await?.and_then(|seen| seen.payment),
         };
         let Some(id) = id else { return Ok(None) };
-        let Some(payment) = self.store.get(id).await? else { return Ok(None) };
-        let booked: i64 = lines.iter().map(|line| line.amount).sum();
-        let provider = if lines.iter().all(|line| line.is_charge) {
-            booked
+        let Some(payment) = self.store.get(id).await?.filter(|payment| payment.status != Status::Processing) else {
+            return Ok(None);
+        };
+        let unknown = payment.unknown(lines);
+        let (known, strange) = (payment.at_provider(), unknown.iter().map(|line| line.amount).sum::<i64>());
+        let provider = if unknown.iter().all(|line| line.source != Source::Charge) && !unknown.is_empty() {
+            // A payment that moved since knows of more than these lines: all that left it decides.
+            payment.charged() - self.gateway.moved(&first.intent).await?.left()
         } else {
-            // The charge may be on an earlier statement.
-            let moved = self.gateway.moved(&first.intent).await?;
-            signed(payment.money.amount.minor()) - moved.left()
+            known + strange
         };
         Ok(Some(Comparison { payment, provider }))
     }

@@ -55,6 +55,10 @@ pub enum Method {
     BankTransfer,
 }
 
+fn signed(minor: u64) -> i64 {
+    i64::try_from(minor).unwrap_or(i64::MAX)
+}
+
 /// How long a debit may take to be confirmed or refused: 14 business days (<https://docs.stripe.com/payments/sepa-debit>).
 const BANK_TRANSFER_SECONDS: u32 = 20 * 86_400;
 
@@ -418,7 +422,6 @@ impl Payment {
 
     /// How much of its money is at the provider, in minor units: what was charged, less what left again. Below zero when the buyer's bank took more than was there.
     pub fn at_provider(&self) -> i64 {
-        let signed = |minor: u64| i64::try_from(minor).unwrap_or(i64::MAX);
         let charged = match self.status {
             Status::Success | Status::Refunded => signed(self.money.amount.minor()),
             Status::Pending | Status::Processing | Status::Failed | Status::Expired => 0,

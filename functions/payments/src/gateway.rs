@@ -10,6 +10,7 @@ use crate::{
     dispute,
     domain::{IntentId, MethodToken, NextAction, Payment, ProviderEventId, ProviderLineId},
     refund::{self, Refund},
+    statement::Statement,
 };
 use boxoffice_kernel::{PaymentId, Timestamp};
 use std::future::Future;
@@ -118,28 +119,6 @@ pub struct Record {
     pub intents: Vec<IntentId>,
     /// The entry after which the next page begins.
     pub next: Option<ProviderEventId>,
-}
-
-/// A line of the account's statement that is about an intent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// The intent.
-    pub intent: IntentId,
-    /// The payment that it was opened for, where the line says so.
-    pub payment: Option<PaymentId>,
-    /// By how much the balance changed, in minor units, fees aside. Below zero when money left.
-    pub amount: i64,
-    /// Whether the line is of a charge.
-    pub is_charge: bool,
-}
-
-/// A page of the account's statement.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Statement {
-    /// The lines about intents. Fees and payouts are about none.
-    pub lines: Vec<Line>,
-    /// The line after which the next page begins.
-    pub next: Option<ProviderLineId>,
 }
 
 /// Why a provider did not do what was asked. A decline is not among these: it is an answer.

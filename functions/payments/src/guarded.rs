@@ -3,10 +3,9 @@
 use crate::{
     breaker::{Admission, Breaker, Settings},
     domain::{IntentId, MethodToken, Payment, ProviderEventId, ProviderLineId},
-    gateway::{
-        CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen, Statement,
-    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::Refund,
+    statement::Statement,
     store::PaymentStore,
 };
 use boxoffice_aws::{Budget, Overspent, StoreError};

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`domain`] | a payment, and which status may follow which; pure |
 //! | [`refund`] | giving a payment back, whole or in part; pure |
+//! | [`statement`] | the account's statement, and what of it a payment knows; pure |
 //! | [`dispute`] | the buyer's bank takes money back; pure |
 //! | [`breaker`] | when to stop calling a provider that does not answer; pure |
 //! | [`events`] | what this context states on the bus |
@@ -31,6 +32,7 @@ pub mod guarded;
 pub mod handlers;
 pub mod refund;
 pub mod signature;
+pub mod statement;
 pub mod store;
 pub mod stripe;
 pub mod timed;

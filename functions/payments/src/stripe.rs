@@ -7,11 +7,9 @@ use crate::{
         IntentId, Method, MethodToken, NextAction, Payment, ProviderDisputeId, ProviderEventId, ProviderLineId,
         ProviderRefundId,
     },
-    gateway::{
-        CalledOff, Cancellation, Charge, GatewayError, Line, Moved, Opened, PaymentGateway, Record, Returned, Seen,
-        Statement,
-    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
+    statement::{Line, Source, Statement},
 };
 use boxoffice_aws::{Secret, StoreError, trust};
 use boxoffice_kernel::{Amount, PaymentId, Timestamp};
@@ -30,8 +28,17 @@ const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(8);
 /// After so many old failures that are repeated to us, a refund waits until Stripe has forgotten them.
 const ECHOES: usize = 16;
 /// The events that say that money left again, or came back (<https://docs.stripe.com/api/events/types>). Stripe keeps them for 30 days.
-const MONEY_MOVED: [&str; 5] =
-    ["refund.created", "refund.updated", "refund.failed", "charge.dispute.created", "charge.dispute.closed"];
+const MONEY_MOVED: [&str; 8] = [
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    // An inquiry that becomes a dispute is told by the next two alone.
+    "charge.dispute.updated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.closed",
+];
 
 /// A Stripe account.
 #[derive(Debug, Clone)]
@@ -126,6 +133,7 @@ struct BalanceTransactions {
     has_more: bool,
 }
 
+/// Its own amount is in the currency that the account settles in: the source has the buyer's.
 #[derive(Debug, Deserialize)]
 struct BalanceTransaction {
     id: ProviderLineId,
@@ -142,8 +150,12 @@ impl BalanceTransaction {
         let named = |name: &str| self.source.get(name)?.as_str();
         let payment =
             self.source.get("metadata").and_then(|metadata| metadata.get("paymentId")?.as_str()?.parse().ok());
-        let is_charge = matches!(self.kind.as_str(), "charge" | "payment");
-        Some(Line { intent: named("payment_intent")?.parse().ok()?, payment, amount: self.amount, is_charge })
+        let source = match self.kind.as_str() {
+            "charge" | "payment" => Source::Charge,
+            _ => Source::Other(named("id")?.to_owned()),
+        };
+        let amount = self.amount.signum() * self.source.get("amount")?.as_i64()?;
+        Some(Line { intent: named("payment_intent")?.parse().ok()?, payment, amount, source })
     }
 }
 

@@ -2,10 +2,9 @@
 
 use crate::{
     domain::{IntentId, MethodToken, Payment, ProviderEventId, ProviderLineId},
-    gateway::{
-        CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen, Statement,
-    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::Refund,
+    statement::Statement,
 };
 use boxoffice_kernel::Timestamp;
 use boxoffice_runtime::{

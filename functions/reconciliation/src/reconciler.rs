@@ -16,7 +16,7 @@ use boxoffice_inventory::{
 use boxoffice_kernel::{InventoryId, TicketId, Timestamp, Trace};
 use boxoffice_payments::{
     PaymentStore,
-    cashier::{Cashier, CashierError, Compared, Comparison},
+    cashier::{Cashier, CashierError, Caught, Compared, Comparison},
     domain::Payment,
     gateway::PaymentGateway,
 };
@@ -168,6 +168,17 @@ enum Counted {
     Right,
     /// It moved too lately to be compared.
     Unsure,
+}
+
+/// The result of a part of the account's statement.
+#[derive(Debug, Clone, Default)]
+pub struct OfStatement {
+    /// The findings.
+    pub found: Vec<Found>,
+    /// Up to when it was compared; nowhere when it must be compared again.
+    pub through: Option<Timestamp>,
+    /// Whether another part may be compared already.
+    pub more: bool,
 }
 
 /// The sums, as far as they were read.
@@ -338,29 +349,32 @@ impl<G: PaymentGateway> Reconciler<G> {
 
     /// Takes in refunds and disputes that the provider has recorded and no webhook told of, as many as there is time for.
     pub async fn record(&self, run: &Run, until: Timestamp) -> Vec<Found> {
-        match self.cashier.read_record(until, &run.trace).await {
-            Ok(changed) => {
-                let violation = |it: Payment| Violation::MoveUnheard { payment_id: it.id, ticket_id: it.ticket_id };
-                changed.into_iter().map(|it| Found { violation: violation(it), outcome: Outcome::Repaired }).collect()
-            }
-            Err(error) => {
-                vec![Found { violation: Violation::RecordUnread, outcome: Outcome::Postponed(error.to_string()) }]
-            }
-        }
+        let Caught { changed, unread } = match self.cashier.read_record(until, &run.trace).await {
+            Ok(caught) => caught,
+            Err(error) => Caught { unread: Some(error.to_string()), ..Caught::default() },
+        };
+        let violation = |it: Payment| Violation::MoveUnheard { payment_id: it.id, ticket_id: it.ticket_id };
+        let changed = changed.into_iter().map(|it| Found { violation: violation(it), outcome: Outcome::Repaired });
+        changed.chain(unread.map(unread_because)).collect()
     }
 
-    /// Compares the account's statement with the payments that it is about, and looks for charges of the ledger that are on no statement.
-    pub async fn statement(&self, now: Timestamp, until: Timestamp) -> Vec<Found> {
-        self.balance(now, until).await.unwrap_or_else(|error| {
-            vec![Found { violation: Violation::RecordUnread, outcome: Outcome::Postponed(error.to_string()) }]
+    /// Compares the next part of the account's statement with the payments that it is about, and looks for charges of the ledger that are on no statement. The
+    /// findings, and up to when nothing more is to be found: to be noted once they are said.
+    pub async fn statement(&self, now: Timestamp, until: Timestamp) -> OfStatement {
+        self.balance(now, until).await.unwrap_or_else(|error| OfStatement {
+            found: vec![unread_because(error.to_string())],
+            ..OfStatement::default()
         })
     }
 
-    async fn balance(&self, now: Timestamp, until: Timestamp) -> Result<Vec<Found>, CashierError> {
-        let Compared { whole, payments, differing } = self.cashier.read_statement(now, until).await?;
+    async fn balance(&self, now: Timestamp, until: Timestamp) -> Result<OfStatement, CashierError> {
+        let Some(compared) = self.cashier.read_statement(now, until).await? else { return Ok(OfStatement::default()) };
+        let Compared { from, to, more, is_whole, payments, differing } = compared;
         let mut found: Vec<_> = differing.iter().map(wrong_balance).collect();
-        let Some((from, to)) = whole else { return Ok(found) };
-        let Ok(period) = Period::between(from, to) else { return Ok(found) };
+        let Some(period) = Period::between(from, to).ok().filter(|_| is_whole) else {
+            found.push(unread_because("time was up".to_owned()));
+            return Ok(OfStatement { found, ..OfStatement::default() });
+        };
         let mut cursor = None;
         loop {
             let page = self.views.ledger(None, period, Limit::LARGEST, cursor).await.map_err(unlisted)?;
@@ -372,14 +386,21 @@ impl<G: PaymentGateway> Reconciler<G> {
             }
             cursor = page.next;
             if cursor.is_none() {
-                break;
+                return Ok(OfStatement { found, through: Some(to), more });
             }
             if Timestamp::now() >= until {
-                return Ok(found);
+                found.push(unread_because("time was up".to_owned()));
+                return Ok(OfStatement { found, ..OfStatement::default() });
             }
         }
-        self.cashier.note_statement_read(to).await?;
-        Ok(found)
+    }
+
+    /// Notes that the statement was compared up to there, and the findings said.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn note_compared(&self, through: Timestamp) -> Result<(), StoreError> {
+        self.cashier.note_statement_read(through).await
     }
 
     /// Goes through a page of bookings as of this instant, repairs what is safe, and proves what is settled.
@@ -564,6 +585,10 @@ impl<G: PaymentGateway> Reconciler<G> {
             _ => Outcome::Left,
         }
     }
+}
+
+fn unread_because(why: String) -> Found {
+    Found { violation: Violation::RecordUnread, outcome: Outcome::Postponed(why) }
 }
 
 /// Either may be right, so that a person must judge.

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 /// The first characters by which a spreadsheet takes a text for a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
 /// A table under construction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,19 +29,27 @@ impl Csv {
     }
 }
 
+/// With an apostrophe before it where a spreadsheet would calculate it.
+fn guarded(part: &str) -> String {
+    let begins = part.trim_start_matches(' ').trim_start_matches('"').starts_with(FORMULA);
+    if begins { format!("'{part}") } else { part.to_owned() }
+}
+
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell(String);
 
 impl Cell {
-    /// A text, such as a name: quoted where it has to be, and no formula.
+    /// A text, such as a name: quoted where it has to be, and no formula. A spreadsheet whose decimals have commas separates cells by `;`, quoted or not, so
+    /// what follows one begins a cell there.
     pub fn text(text: impl Display) -> Self {
         let text = text.to_string();
-        let guard = if text.starts_with(FORMULA) { "'" } else { "" };
-        if guard.is_empty() && !text.contains([',', '"', '\r', '\n']) {
+        let parts: Vec<_> = text.split(';').map(guarded).collect();
+        let guarded = parts.join(";");
+        if guarded == text && !text.contains([',', ';', '"', '\r', '\n']) {
             return Self(text);
         }
-        Self(format!("\"{guard}{}\"", text.replace('"', "\"\"")))
+        Self(format!("\"{}\"", guarded.replace('"', "\"\"")))
     }
 
     /// A count.
@@ -67,22 +75,23 @@ mod tests {
         csv.row(&[Cell::text("=1+1"), Cell::count(2), Cell::money(-2005)]);
         csv.row(&[Cell::text("Late, \"great\""), Cell::count(0), Cell::money(7)]);
         csv.row(&[Cell::text("1 = 1"), Cell::count(1), Cell::money(-100)]);
-        let expected = "name,seats,amount\r\n\"'=1+1\",2,-20.05\r\n\"Late, \"\"great\"\"\",0,0.07\r\n1 = 1,1,-1.00\r\n";
+        csv.row(&[Cell::text("Show; =A1;B"), Cell::count(1), Cell::money(0)]);
+        let expected = "name,seats,amount\r\n\"'=1+1\",2,-20.05\r\n\"Late, \"\"great\"\"\",0,0.07\r\n1 = 1,1,-1.00\r\n\"Show;' =A1;B\",1,0.00\r\n";
         assert_eq!(csv.into_text(), expected);
     }
 
     proptest! {
         #[test]
-        fn no_text_begins_a_formula_or_ends_its_cell(text in "[=+@a\"',\r\n\t-]{0,8}") {
+        fn no_text_begins_a_formula_or_ends_its_cell(text in "[=+@a;\"',\r\n\t＝-]{0,8}") {
             let Cell(cell) = Cell::text(&text);
             let inner = match cell.strip_prefix('"') {
                 Some(quoted) => quoted.strip_suffix('"').unwrap().replace("\"\"", "\u{1}"),
                 None => cell,
             };
-            prop_assert!(!inner.starts_with(FORMULA), "{inner}");
+            prop_assert!(inner.split(';').all(|part| !part.starts_with(FORMULA)), "{inner}");
             prop_assert!(!inner.contains('"'), "{inner}");
             let inner = inner.replace('\u{1}', "\"");
-            prop_assert_eq!(inner.trim_start_matches('\''), text.trim_start_matches('\''));
+            prop_assert_eq!(inner.replace('\'', ""), text.replace('\'', ""));
         }
     }
 }

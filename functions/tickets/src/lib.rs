@@ -47,15 +47,32 @@ pub fn orders_from_env() -> Result<Budget, ConfigError> {
 
 /// How many mails of a ticket its owner may ask for in an hour.
 const MAILS: u32 = 3;
+const MAILS_OF_USER: u32 = 10;
 const MAILS_SECONDS: u32 = 3600;
 
-/// How often the mail of a ticket may be asked for.
-///
-/// # Errors
-/// When a variable is missing.
-pub fn mails_from_env() -> Result<Budget, ConfigError> {
-    let dynamodb = client::dynamodb(&client::sdk_config());
-    Ok(Budget::new(dynamodb, config::required("TICKETS_TABLE")?, MAILS, MAILS_SECONDS))
+/// How often mails of tickets may be asked for.
+#[derive(Debug, Clone)]
+pub struct Mails {
+    /// The mail of one ticket.
+    pub of_ticket: Budget,
+    /// The mails of all tickets of a user, which wait in one queue with everybody's.
+    pub of_user: Budget,
+}
+
+impl Mails {
+    /// Counted in this table.
+    pub fn new(client: aws_sdk_dynamodb::Client, table: &str) -> Self {
+        let budget = |most| Budget::new(client.clone(), table, most, MAILS_SECONDS);
+        Self { of_ticket: budget(MAILS), of_user: budget(MAILS_OF_USER) }
+    }
+
+    /// Counted in the table that the environment names.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::new(client::dynamodb(&client::sdk_config()), &config::required("TICKETS_TABLE")?))
+    }
 }
 
 /// The store of a function that only knows tickets.

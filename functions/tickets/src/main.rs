@@ -72,7 +72,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         }
         "request-ticket-mail" => {
             let store = boxoffice_tickets::store_from_env()?;
-            let mails = boxoffice_tickets::mails_from_env()?;
+            let mails = boxoffice_tickets::Mails::from_env()?;
             http::serve(&function, Gate::from_env()?, async |request| {
                 request_ticket_mail::handle(&store, &mails, request).await
             })

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | a token | `PROOF#<hash>` | `PROOF` |
 //! | messages to a user, counted | `MAILED#<purpose>#<userId>` | `FAIL` |
-//! | messages to an address, counted | `MAILED#address#<its SHA-256>` | `FAIL` |
+//! | messages to an address, counted | `MAILED#<purpose>#address#<its SHA-256>` | `FAIL` |
 //! | text messages in all, counted | `MAILED#PHONE_VERIFICATION#all` | `FAIL` |
 
 use crate::{
@@ -27,7 +27,8 @@ use boxoffice_runtime::config::{self, ConfigError};
 /// How many mails with a token a user gets in [`BUDGET_SECONDS`], for each purpose.
 const BUDGET: u32 = 3;
 const BUDGET_SECONDS: u32 = 3600;
-/// How many an address gets in that time, over all accounts that name it: any number of accounts may.
+/// How many an address gets in that time, for each purpose, over all accounts that name it: any number of accounts may. What a stranger has sent, such as
+/// verifications, takes nothing from what only an owner can ask for.
 const ADDRESS_BUDGET: u32 = 20;
 /// How many text messages with a token there are in all in that time: each costs money, and some numbers pay whoever has them called.
 const TEXT_BUDGET: u32 = 500;
@@ -45,6 +46,14 @@ fn key(token: &TokenHash) -> AttributeValue {
 pub(crate) fn used(table: &str, token: &TokenHash) -> Result<Delete, StoreError> {
     let delete = Delete::builder().table_name(table).key("pk", key(token)).key("sk", text(PROOF));
     built(delete.condition_expression("attribute_exists(pk)").build())
+}
+
+/// The mailbox of an address: many read what follows a `+` as a note, so that one reader has any number of addresses.
+fn mailbox(address: &str) -> String {
+    match address.split_once('@') {
+        Some((name, host)) => format!("{}@{host}", name.split_once('+').map_or(name, |(name, _)| name)),
+        None => address.to_owned(),
+    }
 }
 
 /// Everybody's tokens.
@@ -102,7 +111,7 @@ impl ProofStore {
         let name = purpose.name();
         let mut budgets = vec![
             (format!("MAILED#{name}#{user}"), BUDGET),
-            (format!("MAILED#address#{}", TokenHash::of(address).as_str()), ADDRESS_BUDGET),
+            (format!("MAILED#{name}#address#{}", TokenHash::of(&mailbox(address)).as_str()), ADDRESS_BUDGET),
         ];
         if purpose == Purpose::PhoneVerification {
             budgets.push((format!("MAILED#{name}#all"), TEXT_BUDGET));

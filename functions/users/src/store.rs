@@ -652,8 +652,8 @@ impl UserStore {
     /// AP-333 choose a new password with a token from a mail: every session ends, and the address is verified. Stale when the token was used, the user has
     /// changed since the account was read, or another has verified the address meanwhile.
     ///
-    /// An account whose address was not verified before may have been registered by somebody else than who reads its mail, so its telephone and its device
-    /// are forgotten.
+    /// An account whose address was not verified before may have been registered by somebody else than who reads its mail, so its telephone, its device
+    /// and its second factor are forgotten.
     ///
     /// # Errors
     /// When the store does.
@@ -682,6 +682,7 @@ impl UserStore {
             transaction = transaction
                 .put((), self.take(mail_key(&after.profile.email), MAIL, id)?)
                 .delete((), self.leave_mail(account)?)
+                .delete((), factors::forgotten(&self.table, id)?)
                 .put((), self.event(UserEmailVerified((&after).into()), &after, trace)?);
         }
         let forgotten =

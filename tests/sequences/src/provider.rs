@@ -4,10 +4,9 @@ use crate::{model::Card, wire};
 use boxoffice_kernel::{PaymentId, Timestamp};
 use boxoffice_payments::{
     domain::{IntentId, MethodToken, Payment, ProviderEventId, ProviderLineId},
-    gateway::{
-        CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen, Statement,
-    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
+    statement::Statement,
 };
 use std::{
     collections::HashMap,

@@ -31,7 +31,7 @@ const INVOCATION: Duration = Duration::from_millis(10);
 /// Before a batch that failed comes again. AWS documents only that a reader backs off.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// After so long a lane that never gets on is given up: its seats are missing in the outcome.
-const LONGEST: Duration = Duration::from_secs(3_600);
+const LONGEST: Duration = Duration::from_hours(1);
 /// Seats of each booking of the sample events.
 const SEATS: u64 = 2;
 

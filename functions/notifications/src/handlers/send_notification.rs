@@ -291,8 +291,10 @@ impl<S: MessageSender, C: TicketCodes> Office<S, C> {
             None => address(notification, &contact)?,
         };
         let is_mail = matches!(address, Address::Email(_));
+        // In this order: a message over its user's budget has nothing drawn, and one without its codes spends nothing of the hour.
+        self.spend_of_day(notification).await?;
         let codes = if is_mail { self.codes(notification).await? } else { Codes::default() };
-        self.spend(notification).await?;
+        self.spend_of_hour().await?;
         let message = if is_mail {
             notification.content.compose_mail(&contact.first_name, codes, Timestamp::now())
         } else {
@@ -329,14 +331,18 @@ impl<S: MessageSender, C: TicketCodes> Office<S, C> {
     }
 
     /// Counts the message in the budgets. A notice about the account is none of its user's, so that nobody hides it behind a day's worth of others.
-    async fn spend(&self, notification: &Notification) -> Result<(), Unsent> {
+    async fn spend_of_day(&self, notification: &Notification) -> Result<(), Unsent> {
         let (now, user) = (Timestamp::now(), notification.user_id);
         let is_counted = !matches!(notification.content, Content::AccountChanged(_));
         let of_day = self.budgets.per_user_and_day;
         if is_counted && !self.store.spend_of_day(user, notification.id, of_day, now).await? {
             return Err(self.over_budget("the user's messages of this day are spent"));
         }
-        if !self.budgets.hourly.spend(now, fastrand::u32(..)).await? {
+        Ok(())
+    }
+
+    async fn spend_of_hour(&self) -> Result<(), Unsent> {
+        if !self.budgets.hourly.spend(Timestamp::now(), fastrand::u32(..)).await? {
             return Err(self.over_budget("the messages of this hour are spent"));
         }
         Ok(())

@@ -73,6 +73,23 @@ async fn another_card_takes_the_place_of_an_attempt_nobody_heard_of() {
 }
 
 #[tokio::test]
+async fn a_bank_transfer_takes_the_place_of_no_attempt_whose_seats_do_not_wait_for_it() {
+    for_each_dynamodb(|database| async move {
+        let desk = Desk::new(database);
+        let payment = desk.pending().await;
+        desk.provider.lose(Call::Confirm, Side::Before);
+        assert!(is_transient(&desk.pay(&payment, "pm_first_card").await));
+        let by_transfer = desk.cashier.pay(payment.id, Some(Method::BankTransfer), &card("pm_sepa"), &trace()).await;
+        assert!(
+            matches!(by_transfer, Err(CashierError::NotPayable(NotPayable::SettlesTooLate(_)))),
+            "{by_transfer:?}"
+        );
+        assert_eq!(desk.pay(&payment, "pm_first_card").await.unwrap().status, Status::Success);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_attempt_that_was_paid_unheard_is_not_paid_again_with_another_card() {
     for_each_dynamodb(|database| async move {
         let desk = Desk::new(database);

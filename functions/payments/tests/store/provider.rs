@@ -4,11 +4,9 @@ use boxoffice_kernel::{Amount, PaymentId, Timestamp};
 use boxoffice_payments::{
     dispute,
     domain::{IntentId, MethodToken, NextAction, Payment, ProviderEventId, ProviderLineId},
-    gateway::{
-        CalledOff, Cancellation, Charge, GatewayError, Line, Moved, Opened, PaymentGateway, Record, Returned, Seen,
-        Statement,
-    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
+    statement::{Line, Source, Statement},
 };
 use std::{
     collections::BTreeMap,
@@ -264,16 +262,16 @@ impl Books {
             intent: intent.clone(),
             payment: Some(*payment),
             amount: CHARGED,
-            is_charge: true,
+            source: Source::Charge,
         });
-        let left = |intent: &IntentId, minor: u64| Line {
+        let left = |intent: &IntentId, minor: u64, id: String| Line {
             intent: intent.clone(),
             payment: None,
             amount: -i64::try_from(minor).unwrap(),
-            is_charge: false,
+            source: Source::Other(id),
         };
-        let refunds = self.refunds.iter().map(|(intent, seen)| left(intent, seen.amount.minor()));
-        let disputes = self.disputes.iter().map(|(intent, seen)| left(intent, seen.amount.minor()));
+        let refunds = self.refunds.iter().map(|(of, seen)| left(of, seen.amount.minor(), seen.id.to_string()));
+        let disputes = self.disputes.iter().map(|(of, seen)| left(of, seen.amount.minor(), seen.id.to_string()));
         charges.chain(refunds).chain(disputes).collect()
     }
 

@@ -14,9 +14,10 @@ use boxoffice_payments::{
     dispute,
     domain::{IntentId, Method, Payment, Status},
     events::RefundedBy,
-    gateway::{CalledOff, Cancellation, Charge, GatewayError, Opened, PaymentGateway as _, Returned, Statement},
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Opened, PaymentGateway as _, Returned},
     guarded::Guarded,
     refund::{Refund, State},
+    statement::{Source, Statement},
     stripe::Stripe,
 };
 use boxoffice_testing::{Listener, for_each_dynamodb, trace};
@@ -97,7 +98,7 @@ async fn the_record_names_what_others_moved_and_the_statement_all_that_moved() {
             break;
         }
     }
-    let sums: Vec<_> = lines.iter().map(|line| (line.amount, line.is_charge, line.payment)).collect();
+    let sums: Vec<_> = lines.iter().map(|line| (line.amount, line.source == Source::Charge, line.payment)).collect();
     let ours = Some(payment.id);
     assert_eq!(sums, [(-9880, false, None), (-100, false, ours), (9980, true, ours)]);
 }

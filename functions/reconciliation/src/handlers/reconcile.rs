@@ -135,8 +135,17 @@ pub async fn run<G: PaymentGateway>(
         say(app, seats.found, &run, &mut summary).await?;
         let found = app.reconciler.record(&run, halfway(Timestamp::now(), stop)).await;
         say(app, found, &run, &mut summary).await?;
-        let found = app.reconciler.statement(Timestamp::now(), halfway(Timestamp::now(), stop)).await;
-        say(app, found, &run, &mut summary).await?;
+        let until = halfway(Timestamp::now(), stop);
+        loop {
+            let part = app.reconciler.statement(Timestamp::now(), until).await;
+            say(app, part.found, &run, &mut summary).await?;
+            let Some(through) = part.through else { break };
+            // Not before: a finding that nobody was told of is found again.
+            app.reconciler.note_compared(through).await?;
+            if !part.more {
+                break;
+            }
+        }
     }
     let mut place = Some(next.unwrap_or(Place { part: Part::first(scope), after: None }));
     let mut said = BTreeSet::new();

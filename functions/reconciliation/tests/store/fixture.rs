@@ -15,11 +15,9 @@ use boxoffice_payments::{
     Instruction, PaymentStore,
     cashier::Cashier,
     domain::{IntentId, Method, MethodToken, Payment, ProviderEventId, ProviderLineId, Tried},
-    gateway::{
-        CalledOff, Cancellation, Charge, GatewayError, Line, Moved, Opened, PaymentGateway, Record, Returned, Seen,
-        Statement,
-    },
+    gateway::{CalledOff, Cancellation, Charge, GatewayError, Moved, Opened, PaymentGateway, Record, Returned, Seen},
     refund::{self, Refund},
+    statement::{Line, Source, Statement},
 };
 use boxoffice_reconciliation::{
     App,
@@ -194,7 +192,7 @@ impl House {
             intent: format!("pi_{}", ticket.id.payment()).parse().unwrap(),
             payment: Some(ticket.id.payment()),
             amount: *amount,
-            is_charge: true,
+            source: Source::Charge,
         };
         *self.provider.1.lock().unwrap() = charges.iter().map(line).collect();
     }

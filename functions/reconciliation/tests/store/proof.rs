@@ -257,8 +257,11 @@ async fn a_statement_is_compared_with_payments_and_with_the_ledger() {
         house.project().await;
         let charged = house.payment(&right).await.at_provider();
         let found = async || {
-            let found = house.reconciler().statement(later(), Timestamp::now().plus_seconds(60)).await;
-            found.into_iter().map(|found| found.violation).collect::<Vec<_>>()
+            // The hour in which they were charged.
+            let now = later();
+            house.reconciler().note_compared(now.minus_seconds(3600)).await.unwrap();
+            let part = house.reconciler().statement(now, Timestamp::now().plus_seconds(60)).await;
+            part.found.into_iter().map(|found| found.violation).collect::<Vec<_>>()
         };
         let wrong = |ticket: &Ticket, provider: i64| Violation::BalanceWrong {
             payment_id: ticket.id.payment(),

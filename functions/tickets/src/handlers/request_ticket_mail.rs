@@ -9,7 +9,7 @@
 //! | safe to repeat | each call is one more mail, and the budget bounds them |
 
 use super::answer::{TicketView, example, not_found};
-use crate::{TicketStore, domain::Status, store::ChangeError};
+use crate::{Mails, TicketStore, domain::Status, store::ChangeError};
 use boxoffice_aws::{Budget, Overspent};
 use boxoffice_kernel::{TicketId, Timestamp};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
@@ -42,23 +42,24 @@ use lambda_http::Request;
         ),
     )
 )]
-pub async fn handle(store: &TicketStore, mails: &Budget, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(store: &TicketStore, mails: &Mails, request: Request) -> Result<Answer, Problem> {
     let id: TicketId = http::path(&request, "id", Code::InvalidId)?;
     let ticket = store.get(id).await?.ok_or_else(not_found)?;
     http::caller(&request)?.may_act_for(ticket.user_id)?;
     let now = Timestamp::now();
     ticket.request_mail(now).map_err(ChangeError::from)?;
-    spend(mails, id, now).await?;
+    spend(&mails.of_user, &format!("mails#{}", ticket.user_id), now).await?;
+    spend(&mails.of_ticket, &format!("mails#{id}"), now).await?;
     let ticket = store.request_mail(id, &http::trace(&request)).await?;
     Answer::accepted(&TicketView::from(ticket))
 }
 
-/// Counts a mail of this ticket, so that nobody fills a mailbox, or has codes drawn without end.
-async fn spend(mails: &Budget, id: TicketId, now: Timestamp) -> Result<(), Problem> {
-    match mails.spend(&format!("mails#{id}"), now).await {
+/// Counts a mail, so that nobody fills a mailbox, or has codes drawn without end.
+async fn spend(mails: &Budget, name: &str, now: Timestamp) -> Result<(), Problem> {
+    match mails.spend(name, now).await {
         Ok(_) => Ok(()),
         Err(Overspent::Wait { seconds }) => {
-            let detail = format!("The mail was sent as often as it may be in an hour. Retry in {seconds} s.");
+            let detail = format!("Mails were sent as often as they may be in an hour. Retry in {seconds} s.");
             Err(Problem::new(Code::TooManyAttempts, detail).with_header("retry-after", seconds.to_string()))
         }
         Err(Overspent::Store(error)) => Err(error.into()),

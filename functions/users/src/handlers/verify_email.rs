@@ -17,7 +17,7 @@ use crate::{
     store::Account,
 };
 use boxoffice_aws::transaction::Written;
-use boxoffice_kernel::{Actor, Email, Timestamp};
+use boxoffice_kernel::{Actor, Email, Timestamp, UserId};
 use boxoffice_runtime::{Problem, http, http::Answer};
 use lambda_http::Request;
 use serde::Deserialize;
@@ -59,8 +59,33 @@ pub async fn handle(users: &UserStore, proofs: &ProofStore, request: Request) ->
     )
 )]
 pub async fn by_email(users: &UserStore, proofs: &ProofStore, request: Request) -> Result<Answer, Problem> {
+    of_anybody_or(None, users, proofs, request).await
+}
+
+/// Verify the address of this user: a token of another account is refused. Two accounts may name one address, and whoever is logged in means their own.
+///
+/// # Errors
+/// Those of [`by_email`].
+pub async fn of_user(
+    owner: UserId,
+    users: &UserStore,
+    proofs: &ProofStore,
+    request: Request,
+) -> Result<Answer, Problem> {
+    of_anybody_or(Some(owner), users, proofs, request).await
+}
+
+async fn of_anybody_or(
+    owner: Option<UserId>,
+    users: &UserStore,
+    proofs: &ProofStore,
+    request: Request,
+) -> Result<Answer, Problem> {
     let (token, proof, account) = presented(users, proofs, &request).await?;
     let user = &account.user;
+    if owner.is_some_and(|owner| owner != user.id) {
+        return Err(proof_invalid());
+    }
     proves(&proof, Purpose::EmailVerification, user.unverified_email().map(Email::canonical))?;
     let trace = http::trace(&request).by(Actor::User(user.id));
     verified(users.verify_email(&account, &token, &trace).await?)

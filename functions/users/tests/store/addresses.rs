@@ -289,6 +289,10 @@ async fn any_number_of_accounts_sends_an_address_a_bounded_number_of_messages() 
         }
         assert_eq!(sent, 20);
         assert!(proofs.within_budget(UserId::generate(), purpose, "eve@example.org", now).await.unwrap());
+        let noted = "ada+tickets@example.org";
+        assert!(!proofs.within_budget(UserId::generate(), purpose, noted, now).await.unwrap(), "it is one mailbox");
+        let reset = proofs.within_budget(UserId::generate(), Purpose::PasswordReset, SHARED, now).await.unwrap();
+        assert!(reset, "strangers' verifications take nothing from what its owner asks for");
         let later = now.plus_seconds(3601);
         assert!(proofs.within_budget(UserId::generate(), purpose, SHARED, later).await.unwrap());
         let left = format!("{:?}", database.items(Table::Sessions).await);

@@ -85,6 +85,22 @@ async fn a_token_from_a_mail_sets_a_password_once() {
 }
 
 #[tokio::test]
+async fn a_reset_of_an_address_that_nobody_had_verified_forgets_the_second_factor_and_another_keeps_it() {
+    for_each_dynamodb(|database| async move {
+        let house = House::new(&database);
+        let (ada, post) = (house.ada().await, post(&database, &house).await);
+        for keeps in [false, true] {
+            // The first time, whoever registered may be another than who reads the mail.
+            house.enrol(&ada).await;
+            let (hash, proof) = token(&post, &house.stored(ada.id).await, Purpose::PasswordReset).await;
+            assert_eq!(house.reset(&ada, &hash, &proof, NEW).await, Written::Yes);
+            assert_eq!(house.users.factor(ada.id).await.unwrap().is_some(), keeps);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_of_many_concurrent_resets_with_one_token_counts() {
     for_each_dynamodb(|database| async move {
         let house = House::new(&database);

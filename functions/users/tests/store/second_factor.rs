@@ -29,7 +29,7 @@ fn is_wrong(outcome: &Result<Admitted, Denied>) -> bool {
 }
 
 /// A user's app, whose clock is at most a step early: a test uses several codes within one step of the box office's clock.
-struct App {
+pub(crate) struct App {
     secret: FactorSecret,
     codes: Vec<RecoveryCode>,
 }
@@ -43,7 +43,7 @@ impl App {
 
 impl House {
     /// The user enrols, with the code of a step that is over.
-    async fn enrol(&self, user: &User) -> App {
+    pub(crate) async fn enrol(&self, user: &User) -> App {
         let factor = SecondFactor::begin().unwrap();
         assert_eq!(self.users.begin_factor(user.id, &factor).await.unwrap(), Written::Yes);
         let codes = RecoveryCode::issue_all().unwrap();
