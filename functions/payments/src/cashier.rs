@@ -511,12 +511,16 @@ impl<G: PaymentGateway> Cashier<G> {
             return Ok(None);
         };
         let unknown = payment.unknown(lines);
-        let (known, strange) = (payment.at_provider(), unknown.iter().map(|line| line.amount).sum::<i64>());
-        let provider = if unknown.iter().all(|line| line.source != Source::Charge) && !unknown.is_empty() {
+        let is_charge = |line: &&Line| line.source == Source::Charge;
+        let provider = if unknown.is_empty() {
+            payment.at_provider()
+        } else if unknown.iter().any(is_charge) {
+            let charged = lines.iter().filter(is_charge).map(|line| line.amount).sum::<i64>();
+            let left = unknown.iter().filter(|line| !is_charge(line)).map(|line| line.amount).sum::<i64>();
+            charged + payment.at_provider() - payment.charged() + left
+        } else {
             // A payment that moved since knows of more than these lines: all that left it decides.
             payment.charged() - self.gateway.moved(&first.intent).await?.left()
-        } else {
-            known + strange
         };
         Ok(Some(Comparison { payment, provider }))
     }

@@ -80,10 +80,7 @@ async fn a_bank_transfer_takes_the_place_of_no_attempt_whose_seats_do_not_wait_f
         desk.provider.lose(Call::Confirm, Side::Before);
         assert!(is_transient(&desk.pay(&payment, "pm_first_card").await));
         let by_transfer = desk.cashier.pay(payment.id, Some(Method::BankTransfer), &card("pm_sepa"), &trace()).await;
-        assert!(
-            matches!(by_transfer, Err(CashierError::NotPayable(NotPayable::SettlesTooLate(_)))),
-            "{by_transfer:?}"
-        );
+        assert!(matches!(by_transfer, Err(CashierError::NotPayable(NotPayable::SettlesTooLate(_)))), "{by_transfer:?}");
         assert_eq!(desk.pay(&payment, "pm_first_card").await.unwrap().status, Status::Success);
     })
     .await;
