@@ -111,7 +111,7 @@ async fn a_summary_follows_every_kind_of_move() {
 }
 
 #[tokio::test]
-async fn of_two_summarisers_the_one_that_read_older_shards_is_refused() {
+async fn the_summariser_that_read_older_shards_is_refused() {
     for_each_dynamodb(|database| async move {
         let store = store(&database);
         let id = on_sale_in_shards(&store, &[2, 2]).await.id;
