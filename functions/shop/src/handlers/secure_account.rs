@@ -173,7 +173,7 @@ async fn verify(
     let done = |frame: &Frame| frame.see(&format!("orders?notice={VERIFIED}"));
     let (users, proofs) = (&office.registration.users, &office.proofs);
     // Another account may name the address too, and have a code sent: this page verifies the address of whoever is logged in.
-    let Err(problem) = verify_email::of_user(caller.user_id, users, proofs, call.request()?).await else {
+    let Err(problem) = verify_email::by_email_of(caller.user_id, users, proofs, call.request()?).await else {
         return Ok(done(&frame));
     };
     let me = me(office, request, caller).await?;

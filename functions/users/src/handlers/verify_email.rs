@@ -59,23 +59,23 @@ pub async fn handle(users: &UserStore, proofs: &ProofStore, request: Request) ->
     )
 )]
 pub async fn by_email(users: &UserStore, proofs: &ProofStore, request: Request) -> Result<Answer, Problem> {
-    of_anybody_or(None, users, proofs, request).await
+    verify_by_email(None, users, proofs, request).await
 }
 
 /// Verify the address of this user: a token of another account is refused. Two accounts may name one address, and whoever is logged in means their own.
 ///
 /// # Errors
 /// Those of [`by_email`].
-pub async fn of_user(
+pub async fn by_email_of(
     owner: UserId,
     users: &UserStore,
     proofs: &ProofStore,
     request: Request,
 ) -> Result<Answer, Problem> {
-    of_anybody_or(Some(owner), users, proofs, request).await
+    verify_by_email(Some(owner), users, proofs, request).await
 }
 
-async fn of_anybody_or(
+async fn verify_by_email(
     owner: Option<UserId>,
     users: &UserStore,
     proofs: &ProofStore,
