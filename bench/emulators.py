@@ -26,7 +26,8 @@ from boxoffice_local.console import StepFailed  # noqa: E402
 TARGETS = ("embedded", "localstack")
 NAMES = {"embedded": "ministack", "localstack": "LocalStack"}
 STACK = [sys.executable, str(ROOT / "localstack/stack.py")]
-DEPLOYED = re.compile(r"stack deployed \((?:(\d+)m)?([\d.]+)s\)")
+# Not the progress before it, which has the same words.
+DEPLOYED = re.compile(r"✓ stack deployed \((?:(\d+)m)?([\d.]+)s\)")
 ROWS = (
     ("upSeconds", "from stopped servers to a healthy stack, s"),
     ("deploySeconds", "`sam deploy` of it, s"),
