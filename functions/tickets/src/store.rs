@@ -1005,10 +1005,13 @@ impl Sale {
                 Err(Unchanged::Already(_)) => return Ok(Attempt::Done(())),
                 Err(error) => return Err(error.into()),
             };
-            let reservation = self.inventory.reservation(id).await?;
-            let reservation = reservation
-                .filter(|reservation| reservation.state == ReservationState::Held)
-                .ok_or(ChangeError::HoldLost)?;
+            let reservation = self.inventory.reservation(id).await?.ok_or(ChangeError::HoldLost)?;
+            match reservation.state {
+                ReservationState::Held => {}
+                // Sold by this very confirmation, which another invocation made since the ticket was read: that is no lost hold.
+                ReservationState::Sold => return Ok(Attempt::Overtaken),
+                ReservationState::Released => return Err(ChangeError::HoldLost),
+            }
             let event = TicketConfirmed { booking: (&after).into(), location: Some(after.event.location.clone()) };
             let transaction = Transaction::new()
                 .update(ConfirmGuard::Ticket, self.tickets.change(&before, &after)?)

@@ -5,6 +5,7 @@ use boxoffice_admissions::AdmissionStore;
 use boxoffice_aws::{
     UserDirectory,
     attribute::{number, text},
+    client,
 };
 use boxoffice_inventory::{
     Inventory, InventoryStore,
@@ -14,7 +15,10 @@ use boxoffice_kernel::{
     Amount, Currency, Fingerprint, IdempotencyKey, InventoryId, Money, Quantity, TicketId, Timestamp, UserId,
 };
 use boxoffice_payments::PaymentStore;
-use boxoffice_sequences::history::{Call, Did, Shard, Unexplained, explain};
+use boxoffice_sequences::{
+    history::{Call, Did, Shard, Unexplained, explain},
+    wire::{on_the_wire, overtaken},
+};
 use boxoffice_testing::{Database, Table, for_each_dynamodb, trace};
 use boxoffice_tickets::{
     TicketStore,
@@ -290,6 +294,31 @@ async fn control_a_box_office_that_reads_and_then_writes_is_refused() {
         }
         let history = seats.history(clients).await;
         seats.explain(&history).expect_err("seats that were held and not counted were explained");
+    })
+    .await;
+}
+
+/// An invocation is held up at each of its requests in turn, while another confirms the same ticket: a retry that its caller did not wait for.
+#[tokio::test]
+async fn a_confirmation_that_another_invocation_overtakes_is_confirmed_too() {
+    for_each_dynamodb(|database| async move {
+        let recorded = Recorded::open(&database, &[40]).await;
+        let (wired, events) = (client::dynamodb(&on_the_wire(database.sdk_config())), database.event_store());
+        let sale = Sale::new(
+            TicketStore::new(wired.clone(), database.table(Table::Tickets), events.clone()),
+            InventoryStore::new(wired.clone(), database.table(Table::Inventory), events.clone()),
+            AdmissionStore::new(wired, database.table(Table::Admissions), events),
+        );
+        let mut held_up = 0;
+        for request in 0..6 {
+            let ticket = recorded.book(2).await.unwrap();
+            let trace = trace();
+            let (ran, other) = overtaken(request, sale.confirm(ticket, &trace), sale.confirm(ticket, &trace)).await;
+            held_up += u32::from(ran.met);
+            let one = ran.answer.unwrap();
+            assert!(one.is_ok() && other.is_ok(), "held up at request {request}: {one:?}, {other:?}");
+        }
+        assert!(held_up >= 3, "the ticket is read, then the seats, then both are written");
     })
     .await;
 }
