@@ -9,6 +9,7 @@ use crate::{
     http::{Http, Reply},
     model::{LogIn, User},
     story::Body,
+    wait::SOON,
 };
 use serde_json::{Value, json};
 use std::{
@@ -87,12 +88,21 @@ impl Person {
         &self.account.user.email
     }
 
-    /// Logs in anew, beside whatever log-in is there.
+    /// Logs in anew, beside whatever log-in is there. Told to wait, since others have failed from this address, they do: where a platform tells no address
+    /// from another, all tests are at one.
     ///
     /// # Errors
     /// When it is refused.
     pub async fn log_in(&self) -> Outcome<LogIn> {
-        self.api.log_in(&self.account.user.username, &self.account.password).send().await?.answer(200)
+        let deadline = Instant::now() + SOON;
+        loop {
+            let reply = self.api.log_in(&self.account.user.username, &self.account.password).send().await?;
+            if reply.status != 429 || Instant::now() > deadline {
+                return reply.answer(200);
+            }
+            // As its Retry-After says.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 
     /// The id of their newest session.

@@ -17,7 +17,7 @@ use boxoffice_kernel::{
 use boxoffice_payments::PaymentStore;
 use boxoffice_sequences::{
     history::{Call, Did, Shard, Unexplained, explain},
-    wire::{on_the_wire, overtaken},
+    wire::{Stream, on_the_wire, overtaken},
 };
 use boxoffice_testing::{Database, Table, for_each_dynamodb, trace};
 use boxoffice_tickets::{
@@ -303,7 +303,8 @@ async fn control_a_box_office_that_reads_and_then_writes_is_refused() {
 async fn a_confirmation_that_another_invocation_overtakes_is_confirmed_too() {
     for_each_dynamodb(|database| async move {
         let recorded = Recorded::open(&database, &[40]).await;
-        let (wired, events) = (client::dynamodb(&on_the_wire(database.sdk_config())), database.event_store());
+        let wire = on_the_wire(database.sdk_config(), database.table(Table::Events), &Stream::default());
+        let (wired, events) = (client::dynamodb(&wire), database.event_store());
         let sale = Sale::new(
             TicketStore::new(wired.clone(), database.table(Table::Tickets), events.clone()),
             InventoryStore::new(wired.clone(), database.table(Table::Inventory), events.clone()),
