@@ -46,7 +46,8 @@ cancellation: up ## 5,000 bookings of a cancelled event, its walk killed three t
 	@BOXOFFICE_CANCELLATION_BOOKINGS=$${BOXOFFICE_CANCELLATION_BOOKINGS:-5000} \
 		$(STACK) run -- cargo test --quiet --workspace --test cancelled_event -- --nocapture --test-threads 1
 
-throttled: up ## 500 payments while the provider refuses half of all calls for a minute
+throttled: ## 500 payments, held for ten minutes, while the provider refuses half of all calls for a minute
+	@BOXOFFICE_PARAMETERS="HoldSeconds=600" $(STACK) up
 	@BOXOFFICE_THROTTLED_PAYMENTS=$${BOXOFFICE_THROTTLED_PAYMENTS:-500} BOXOFFICE_THROTTLED_SECONDS=$${BOXOFFICE_THROTTLED_SECONDS:-60} \
 		$(STACK) run -- cargo test --quiet --workspace --test payment_outages throttled -- --nocapture --test-threads 1
 
