@@ -50,24 +50,26 @@ def throttles() -> bool:
         return 429 in [answer(identity, "/") for _ in range(10)]
 
 
+def refusal(path: str, body: bytes) -> urllib.error.HTTPError | None:
+    """The answer of the stack's API to a body that nobody should take."""
+    request = urllib.request.Request(deployment.read_stack()["apiUrl"] + path, body, {"Content-Type": "application/json"})
+    try:
+        LOOPBACK.open(request, timeout=30).close()
+    except urllib.error.HTTPError as refused:
+        return refused
+    return None
+
+
 def shapes_refusals() -> bool:
     """A body that the stack's gateway refuses where it looks at bodies, and else a function does, for want of a token."""
-    url = deployment.read_stack()["apiUrl"] + "/tickets"
-    try:
-        LOOPBACK.open(urllib.request.Request(url, b"[]", {"Content-Type": "application/json"}), timeout=30).close()
-    except urllib.error.HTTPError as refusal:
-        return refusal.headers.get("Content-Type", "").startswith("application/problem+json")
-    return False
+    refused = refusal("/tickets", b"[]")
+    return refused is not None and refused.headers.get("Content-Type", "").startswith("application/problem+json")
 
 
 def hands_on_any_bytes() -> bool:
     """A body that is no UTF-8, which a function refuses."""
-    url = deployment.read_stack()["apiUrl"] + "/users/login"
-    try:
-        LOOPBACK.open(urllib.request.Request(url, b"\xff", {"Content-Type": "application/json"}), timeout=30).close()
-    except urllib.error.HTTPError as refusal:
-        return refusal.code == 400
-    return False
+    refused = refusal("/users/login", b"\xff")
+    return refused is not None and refused.code == 400
 
 
 def archives() -> bool:

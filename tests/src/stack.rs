@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 /// The running stack: `.local/stack.json`.
@@ -34,6 +35,18 @@ pub struct Stack {
 pub fn workspace() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
+}
+
+/// A number that a variable of the environment sets for a test.
+///
+/// # Errors
+/// When it is none.
+pub fn setting<T>(name: &str, otherwise: T) -> Outcome<T>
+where
+    T: FromStr<Err: std::error::Error>,
+{
+    let Ok(value) = std::env::var(name) else { return Ok(otherwise) };
+    value.parse().map_err(|error| Failure::of(format_args!("{name} is {value:?}"), &error))
 }
 
 impl Stack {

@@ -5,6 +5,7 @@
 use boxoffice_e2e::{
     BoxOffice, Card, Failure, Outcome, Seats, Show, Verdict, ensure,
     people::Person,
+    stack::setting,
     wait::{AFTER_ALL_RETRIES, Look, SOON, until},
 };
 use serde::Deserialize;
@@ -135,10 +136,7 @@ async fn fate(house: BoxOffice, ticket: String) -> Outcome<Fate> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_booking_of_a_cancelled_event_is_refunded_cancelled_and_told_once_though_its_walk_is_killed() -> Verdict {
-    let bookings: usize = match std::env::var("BOXOFFICE_CANCELLATION_BOOKINGS") {
-        Ok(text) => text.parse().map_err(|error| Failure::of("BOXOFFICE_CANCELLATION_BOOKINGS", &error))?,
-        Err(_) => 200,
-    };
+    let bookings: usize = setting("BOXOFFICE_CANCELLATION_BOOKINGS", 200)?;
     let house = BoxOffice::open().await?;
     let seats = u32::try_from(bookings).map_err(|error| Failure::of("the bookings", &error))? + 10;
     let show = house.show(seats).await?;

@@ -16,6 +16,7 @@ use boxoffice_e2e::{
     BoxOffice, Card, Failure, Outcome, Seats, Show, Verdict, ensure,
     on_sale::{Figures, Latency, Millis, Refused, Taken, judge, now},
     people::Person,
+    stack::setting,
     story::fresh,
     wait::{AFTER_ALL_RETRIES, Look, until},
 };
@@ -40,12 +41,6 @@ struct Size {
     at_once: usize,
     accounts: usize,
     all_pay: bool,
-}
-
-fn setting(name: &str, otherwise: usize) -> Outcome<usize> {
-    let name = format!("BOXOFFICE_ON_SALE_{name}");
-    let Ok(value) = std::env::var(&name) else { return Ok(otherwise) };
-    value.parse().map_err(|error| Failure::of(format_args!("{name} is {value:?}"), &error))
 }
 
 /// Lets everybody do something, so many of them at once.
@@ -182,11 +177,11 @@ async fn became(house: &BoxOffice, ticket: String, price: u64) -> Outcome<(Strin
 #[tokio::test(flavor = "multi_thread")]
 async fn the_seats_there_are_find_their_buyers_and_everybody_else_a_clean_refusal() -> Verdict {
     let size = Size {
-        buyers: setting("BUYERS", 600)?,
-        seats: setting("SEATS", 120)?,
-        at_once: setting("AT_ONCE", 16)?,
-        accounts: setting("ACCOUNTS", 8)?,
-        all_pay: setting("ALL_PAY", 0)? == 1,
+        buyers: setting("BOXOFFICE_ON_SALE_BUYERS", 600)?,
+        seats: setting("BOXOFFICE_ON_SALE_SEATS", 120)?,
+        at_once: setting("BOXOFFICE_ON_SALE_AT_ONCE", 16)?,
+        accounts: setting("BOXOFFICE_ON_SALE_ACCOUNTS", 8)?,
+        all_pay: setting("BOXOFFICE_ON_SALE_ALL_PAY", 0)? == 1,
     };
     let house = BoxOffice::open().await?;
     let seats = u32::try_from(size.seats).map_err(|error| Failure::of("the seats", &error))?;

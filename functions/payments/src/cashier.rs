@@ -150,16 +150,13 @@ impl<G: PaymentGateway> Cashier<G> {
             payment.may_be_paid(now)?;
             let instruction = Instruction { method: method.unwrap_or(payment.method), token: Some(token.clone()) };
             let started = if payment.status == Status::Processing {
-                let replaces = self.takes_the_place(&payment, token, now).await?;
-                if replaces {
+                if self.takes_the_place(&payment, token, now).await? {
                     payment.may_be_paid_by(instruction.method, now)?;
-                }
-                if !replaces {
-                    payment
-                } else if let Some(started) = self.change_card(&payment, &instruction, trace).await? {
+                    let changed = self.change_card(&payment, &instruction, trace).await?;
+                    let Some(started) = changed else { return Ok(Attempt::Overtaken) };
                     started
                 } else {
-                    return Ok(Attempt::Overtaken);
+                    payment
                 }
             } else {
                 payment.may_be_paid_by(instruction.method, now)?;
@@ -442,12 +439,12 @@ impl<G: PaymentGateway> Cashier<G> {
         if through >= to {
             return Ok(None);
         }
+        let from = through.minus_seconds(RECORD_OVERLAP_SECONDS);
         let mut lines: BTreeMap<String, Vec<Line>> = BTreeMap::new();
         let (payments, differing) = (BTreeSet::new(), Vec::new());
         let mut compared = Compared { from: through, to, more: to < end, is_whole: false, payments, differing };
         let mut after = None;
         loop {
-            let from = through.minus_seconds(RECORD_OVERLAP_SECONDS);
             let page = self.gateway.statement(from, to, after.as_ref()).await?;
             for line in page.lines {
                 lines.entry(line.intent.to_string()).or_default().push(line);
@@ -474,14 +471,6 @@ impl<G: PaymentGateway> Cashier<G> {
         }
         compared.is_whole = true;
         Ok(Some(compared))
-    }
-
-    /// Notes that the statement was read, and compared, up to there.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn note_statement_read(&self, through: Timestamp) -> Result<(), StoreError> {
-        self.store.note_read(Reading::Statement, through).await.map(|_| ())
     }
 
     /// A charge that the provider does not know of; nothing where it does.

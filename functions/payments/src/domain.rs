@@ -55,7 +55,8 @@ pub enum Method {
     BankTransfer,
 }
 
-fn signed(minor: u64) -> i64 {
+/// Minor units that may leave as well as come.
+pub fn signed(minor: u64) -> i64 {
     i64::try_from(minor).unwrap_or(i64::MAX)
 }
 
@@ -420,13 +421,17 @@ impl Payment {
         Ok(method.must_settle_within(u32::try_from(left).unwrap_or(u32::MAX))?)
     }
 
-    /// How much of its money is at the provider, in minor units: what was charged, less what left again. Below zero when the buyer's bank took more than was there.
-    pub fn at_provider(&self) -> i64 {
-        let charged = match self.status {
+    /// How much was charged, in minor units.
+    pub fn charged(&self) -> i64 {
+        match self.status {
             Status::Success | Status::Refunded => signed(self.money.amount.minor()),
             Status::Pending | Status::Processing | Status::Failed | Status::Expired => 0,
-        };
-        charged - signed(self.left_account()) - signed(self.disputed())
+        }
+    }
+
+    /// How much of its money is at the provider, in minor units: what was charged, less what left again. Below zero when the buyer's bank took more than was there.
+    pub fn at_provider(&self) -> i64 {
+        self.charged() - signed(self.left_account()) - signed(self.disputed())
     }
 
     /// The payment, about to be charged in this way.

@@ -2,7 +2,7 @@
 
 use crate::{
     dispute::Dispute,
-    domain::{IntentId, Payment, ProviderLineId},
+    domain::{IntentId, Payment, ProviderLineId, signed},
 };
 use boxoffice_kernel::PaymentId;
 
@@ -37,16 +37,7 @@ pub struct Statement {
     pub next: Option<ProviderLineId>,
 }
 
-fn signed(minor: u64) -> i64 {
-    i64::try_from(minor).unwrap_or(i64::MAX)
-}
-
 impl Payment {
-    /// How much was charged, in minor units.
-    pub(crate) fn charged(&self) -> i64 {
-        self.at_provider() + signed(self.left_account()) + signed(self.disputed())
-    }
-
     /// Those lines of a statement that this payment knows nothing of. A refund that left and came back is none.
     pub fn unknown<'a>(&self, lines: &'a [Line]) -> Vec<&'a Line> {
         let charged = self.charged();

@@ -19,6 +19,7 @@ use boxoffice_payments::{
     cashier::{Cashier, CashierError, Caught, Compared, Comparison},
     domain::Payment,
     gateway::PaymentGateway,
+    store::Reading,
 };
 use boxoffice_reporting::{
     ViewStore,
@@ -400,7 +401,7 @@ impl<G: PaymentGateway> Reconciler<G> {
     /// # Errors
     /// When the store does not answer.
     pub async fn note_compared(&self, through: Timestamp) -> Result<(), StoreError> {
-        self.cashier.note_statement_read(through).await
+        self.payments.note_read(Reading::Statement, through).await.map(|_| ())
     }
 
     /// Goes through a page of bookings as of this instant, repairs what is safe, and proves what is settled.

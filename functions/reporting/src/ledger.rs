@@ -16,7 +16,7 @@
 use boxoffice_kernel::{Amount, Currency, EventId, Timestamp, money::minor};
 use boxoffice_payments::{
     dispute,
-    domain::{Payment, Status},
+    domain::{Payment, signed},
     refund::{self, PaidFrom, Refund},
 };
 use boxoffice_runtime::{Event, StepFailure};
@@ -224,10 +224,6 @@ impl Entry {
     }
 }
 
-fn signed(minor: u64) -> i64 {
-    i64::try_from(minor).unwrap_or(i64::MAX)
-}
-
 /// The balance of each account, in minor units of one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -272,10 +268,6 @@ impl Balances {
 
     /// The balances that a payment's state says.
     pub fn due(payment: &Payment) -> Self {
-        let charged = match payment.status {
-            Status::Success | Status::Refunded => signed(payment.money.amount.minor()),
-            Status::Pending | Status::Processing | Status::Failed | Status::Expired => 0,
-        };
         let sum = |such: fn(&&Refund) -> bool| -> i64 {
             payment.refunds.iter().filter(such).map(|refund| signed(refund.amount.minor())).sum()
         };
@@ -284,7 +276,7 @@ impl Balances {
         let elsewhere = sum(|refund| refund.settled_otherwise.is_some());
         let disputed = signed(payment.disputed());
         Self {
-            organiser_payable: -charged,
+            organiser_payable: -payment.charged(),
             provider_clearing: payment.at_provider(),
             refund: left + by_dispute + elsewhere,
             dispute: disputed - by_dispute,
@@ -397,6 +389,7 @@ mod tests {
     use boxoffice_kernel::{Actor, Money, TicketId, UserId};
     use boxoffice_payments::{
         dispute::Dispute,
+        domain::Status,
         events::RefundedBy,
         gateway::Moved,
         refund::{Fact, Seen},

@@ -6,6 +6,7 @@ use crate::{Alone, bookings_of};
 use boxoffice_e2e::{
     Booking, Card, Failure, Outcome, PaymentStatus, Seats, Verdict, ensure,
     provider::{Fault, Money, Which},
+    stack::setting,
     story::Order,
     wait::{AFTER_ALL_RETRIES, Look, until},
 };
@@ -20,12 +21,6 @@ use tokio::{
 
 /// Orders under way at once.
 const AT_ONCE: usize = 8;
-
-fn setting(name: &str, otherwise: u32) -> Outcome<u32> {
-    let name = format!("BOXOFFICE_THROTTLED_{name}");
-    let Ok(value) = std::env::var(&name) else { return Ok(otherwise) };
-    value.parse().map_err(|error| Failure::of(format_args!("{name} is {value:?}"), &error))
-}
 
 /// An order that is charged at once, or paid by its buyer, who tries again for as long as they are told to.
 async fn bought(order: Order, at_once: bool) -> Outcome<Booking> {
@@ -52,7 +47,8 @@ async fn a_provider_that_throttles_half_of_all_calls_undoes_no_booking_and_charg
 }
 
 async fn throttled_sale() -> Verdict {
-    let (payments, seconds) = (setting("PAYMENTS", 24)?, setting("SECONDS", 3)?);
+    let (payments, seconds) =
+        (setting("BOXOFFICE_THROTTLED_PAYMENTS", 24_u32)?, setting("BOXOFFICE_THROTTLED_SECONDS", 3_u64)?);
     let stage = Alone::open().await?;
     let (provider, show) = (stage.house.provider()?, stage.show_of(payments).await?);
     let busy = provider.arm_every(2, &Which::all(bookings_of(&show)), Fault::RateLimit).await?;
@@ -68,7 +64,7 @@ async fn throttled_sale() -> Verdict {
     }
     until("the provider has throttled for long enough", AFTER_ALL_RETRIES, async || {
         let (hits, waited) = (provider.hits(&busy).await?, began.elapsed());
-        Ok(Look::done_if(hits >= payments / 2 && waited >= Duration::from_secs(seconds.into()), (hits, waited)))
+        Ok(Look::done_if(hits >= payments / 2 && waited >= Duration::from_secs(seconds), (hits, waited)))
     })
     .await?;
     let throttled = provider.hits(&busy).await?;

@@ -99,7 +99,7 @@ async fn a_statement_that_says_what_payments_say_differs_in_nothing() {
 
         // A day is read an hour at a time, each noted by itself.
         assert!(more);
-        desk.cashier.note_statement_read(to).await.unwrap();
+        desk.store.note_read(Reading::Statement, to).await.unwrap();
         assert_eq!(desk.store.read_through(Reading::Statement).await.unwrap(), Some(to));
         assert_eq!(compared(&desk, Timestamp::now()).await.from, to);
         let read = desk.cashier.read_statement(to.plus_seconds(900), Timestamp::now().plus_seconds(60)).await.unwrap();

@@ -4,7 +4,7 @@ use crate::{
     domain::{CancellationReason, Status, Ticket, Unchanged},
     store::{BookError, ChangeError},
 };
-use boxoffice_aws::{Cursor, Page};
+use boxoffice_aws::{Budget, Cursor, Overspent, Page};
 use boxoffice_inventory::{EventName, domain::NotForSale};
 use boxoffice_kernel::{Amount, Currency, InventoryId, PaymentId, Quantity, TicketId, Timestamp, UserId};
 use boxoffice_runtime::{Code, Problem};
@@ -132,6 +132,21 @@ fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     format!("{first}{}.", letters.as_str())
+}
+
+/// Counts one of what may be done so often.
+///
+/// # Errors
+/// When the budget is spent, in these words and for how long; when the store fails.
+pub(super) async fn spend(budget: &Budget, name: &str, now: Timestamp, spent: &str) -> Result<(), Problem> {
+    match budget.spend(name, now).await {
+        Ok(_) => Ok(()),
+        Err(Overspent::Wait { seconds }) => {
+            let detail = format!("{spent} Retry in {seconds} s.");
+            Err(Problem::new(Code::TooManyAttempts, detail).with_header("retry-after", seconds.to_string()))
+        }
+        Err(Overspent::Store(error)) => Err(error.into()),
+    }
 }
 
 impl From<BookError> for Problem {

@@ -8,12 +8,12 @@
 //! | emits | `TicketCreated`, `PaymentInitiated`, `InventoryReserved` |
 //! | safe to repeat | the caller's key is written with the ticket: a repeat finds the ticket |
 
-use super::answer::{TicketView, example};
+use super::answer::{TicketView, example, spend};
 use crate::{
     domain::Status,
     store::{Desk, EventRef, Order, Outcome},
 };
-use boxoffice_aws::{Budget, Overspent};
+use boxoffice_aws::Budget;
 use boxoffice_inventory::EventName;
 use boxoffice_kernel::{Amount, Currency, Fingerprint, InventoryId, Money, Quantity, Timestamp, Trace, UserId};
 use boxoffice_payments::{
@@ -219,18 +219,6 @@ pub async fn handle(desk: &Desk, orders: &Budget, metrics: &Metrics, request: Re
     outcome
 }
 
-/// Counts an order of an address, so that a purchase limit that is spread over many accounts costs addresses.
-async fn admit(orders: &Budget, address: &str) -> Result<(), Problem> {
-    match orders.spend(&format!("orders#{address}"), Timestamp::now()).await {
-        Ok(_) => Ok(()),
-        Err(Overspent::Wait { seconds }) => {
-            let detail = format!("This address has sent too many orders. Retry in {seconds} s.");
-            Err(Problem::new(Code::TooManyAttempts, detail).with_header("retry-after", seconds.to_string()))
-        }
-        Err(Overspent::Store(error)) => Err(error.into()),
-    }
-}
-
 async fn book(desk: &Desk, orders: &Budget, request: Request, trace: &Trace) -> Result<Answer, Problem> {
     let new: NewTicket = http::body(&request, refine)?;
     let key = http::idempotency_key(&request)?;
@@ -239,7 +227,9 @@ async fn book(desk: &Desk, orders: &Budget, request: Request, trace: &Trace) -> 
     caller.may_act_for(buyer)?;
     let fingerprint = new.fingerprint(buyer);
     let order = new.order(caller, buyer)?;
-    admit(orders, &address::of(&request)).await?;
+    // A purchase limit that is spread over many accounts costs addresses.
+    let name = format!("orders#{}", address::of(&request));
+    spend(orders, &name, Timestamp::now(), "This address has sent too many orders.").await?;
     let booked = desk.book(&order, &key, &fingerprint, trace).await?;
     let (ticket, replayed) = match booked {
         Outcome::Created(ticket) => (ticket, false),

@@ -8,9 +8,8 @@
 //! | emits | `TicketMailRequested`, which is a message of its own for `send-notification` |
 //! | safe to repeat | each call is one more mail, and the budget bounds them |
 
-use super::answer::{TicketView, example, not_found};
+use super::answer::{TicketView, example, not_found, spend};
 use crate::{Mails, TicketStore, domain::Status, store::ChangeError};
-use boxoffice_aws::{Budget, Overspent};
 use boxoffice_kernel::{TicketId, Timestamp};
 use boxoffice_runtime::{Code, Problem, http, http::Answer};
 use lambda_http::Request;
@@ -48,20 +47,10 @@ pub async fn handle(store: &TicketStore, mails: &Mails, request: Request) -> Res
     http::caller(&request)?.may_act_for(ticket.user_id)?;
     let now = Timestamp::now();
     ticket.request_mail(now).map_err(ChangeError::from)?;
-    spend(&mails.of_user, &format!("mails#{}", ticket.user_id), now).await?;
-    spend(&mails.of_ticket, &format!("mails#{id}"), now).await?;
+    // Nobody fills a mailbox, or has codes drawn without end.
+    let spent = "Mails were sent as often as they may be in an hour.";
+    spend(&mails.of_user, &format!("mails#{}", ticket.user_id), now, spent).await?;
+    spend(&mails.of_ticket, &format!("mails#{id}"), now, spent).await?;
     let ticket = store.request_mail(id, &http::trace(&request)).await?;
     Answer::accepted(&TicketView::from(ticket))
-}
-
-/// Counts a mail, so that nobody fills a mailbox, or has codes drawn without end.
-async fn spend(mails: &Budget, name: &str, now: Timestamp) -> Result<(), Problem> {
-    match mails.spend(name, now).await {
-        Ok(_) => Ok(()),
-        Err(Overspent::Wait { seconds }) => {
-            let detail = format!("Mails were sent as often as they may be in an hour. Retry in {seconds} s.");
-            Err(Problem::new(Code::TooManyAttempts, detail).with_header("retry-after", seconds.to_string()))
-        }
-        Err(Overspent::Store(error)) => Err(error.into()),
-    }
 }
